@@ -1,0 +1,241 @@
+/* main.c: souk, the command: a table of verbs.  Most are a method of the socket's API with its parameters
+ * as flags; those that do more are in verbs.c, listing.c and demo.c. */
+#include "cli/cli.h"
+#include <locale.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define LISTING "listings: id title price_text region category type"
+#define TRADES "trades: trade phase role title total_text turn next"
+
+const struct command commands[] = {
+    {"init", "", NULL, NULL, NULL, verb_init, false, "make an identity, and words to write down"},
+    {"unlock", "", NULL, NULL, NULL, verb_unlock, false,
+     "open an identity; --for 15m also for moving money"},
+    {"lock", "", "id.lock", "as", NULL, NULL, false, NULL},
+    {"demo", "", NULL, NULL, NULL, verb_demo, false,
+     "five nodes on this machine trade with each other; --keep leaves them running"},
+    {"node", "status", "node.status", NULL, "counters: name value", NULL, false, NULL},
+    {"node", "peers", "node.peers", NULL, "peers: node addr outbound up_ms bytes_in bytes_out conduct",
+     NULL, false, NULL},
+    {"node", "connect", "node.connect", "node addr", NULL, NULL, false, NULL},
+    {"node", "dht", "node.dht", NULL, "counters: name value", NULL, false, NULL},
+    {"node", "lookup", "node.lookup", "key", NULL, NULL, false, NULL},
+    {"node", "stop", "node.stop", NULL, NULL, NULL, false, NULL},
+    {"id", "list", "id.list", NULL, "identities: id name unlocked spend_ms", NULL, false, NULL},
+    {"id", "new", NULL, NULL, NULL, verb_new_identity, false, "make another identity"},
+    {"id", "restore", NULL, NULL, NULL, verb_restore, false, "bring an identity back from its 24 words"},
+    {"profile", "publish", "profile.publish", "name", NULL, NULL, false, NULL},
+    {"profile", "show", "profile.show", "id", NULL, NULL, false, NULL},
+    {"people", "find", "person.find", "name", NULL, NULL, false, NULL},
+    {"people", "mark", "people.mark", "id mark", NULL, NULL, false, NULL},
+    {"people", "marked", "people.marked", NULL, NULL, NULL, false, NULL},
+    {"listing", "new", "listing.publish", "title", NULL, verb_listing_new, false,
+     "offer something (--photo FILE may be given several times)"},
+    {"listing", "show", "listing.show", "id", NULL, NULL, false, NULL},
+    {"listing", "mine", "listing.mine", NULL, LISTING, NULL, false, NULL},
+    {"listing", "renew", "listing.renew", "id", NULL, NULL, false, NULL},
+    {"listing", "withdraw", "listing.withdraw", "id reason", NULL, NULL, true, NULL},
+    {"listing", "import", "listing.import", NULL, "faults: line field text", verb_import, false,
+     "publish all listings of a CSV or JSON file, or name every mistake in it"},
+    {"photo", "add", NULL, NULL, NULL, verb_photo, false, "take a picture in, without its metadata"},
+    {"photo", "get", NULL, NULL, NULL, verb_photo_get, false, "write a picture to a file"},
+    {"category", "list", "category.list", "under", "categories: path label type note", NULL, false, NULL},
+    {"search", "", "search.run", "words", LISTING, NULL, false, NULL},
+    {"offer", "", "trade.offer", "listing", NULL, NULL, false, NULL},
+    {"trade", "list", "trade.list", NULL, TRADES, NULL, false, NULL},
+    {"trade", "show", "trade.show", "trade",
+     "moves: name may due until why; facts: kind author time delivery text", NULL, false, NULL},
+    {"trade", "counter", "trade.counter", "trade", NULL, NULL, false, NULL},
+    {"trade", "accept", "trade.accept", "trade", NULL, NULL, false, NULL},
+    {"trade", "decline", "trade.decline", "trade reason", NULL, NULL, false, NULL},
+    {"trade", "withdraw", "trade.withdraw", "trade", NULL, NULL, false, NULL},
+    {"trade", "fund", "trade.fund", "trade", NULL, NULL, true, NULL},
+    {"trade", "paid", "trade.paid", "trade", NULL, NULL, false, NULL},
+    {"trade", "received", "trade.received", "trade", NULL, NULL, true, NULL},
+    {"trade", "ship", "trade.ship", "trade", NULL, NULL, false, NULL},
+    {"trade", "handover", "trade.handover", "trade", NULL, NULL, false, NULL},
+    {"trade", "release", "trade.release", "trade", NULL, NULL, true, NULL},
+    {"trade", "refund", "trade.refund", "trade", NULL, NULL, true, NULL},
+    {"trade", "request", "trade.request", "trade what", NULL, NULL, false, NULL},
+    {"trade", "split", "trade.split", "trade split", NULL, NULL, true, NULL},
+    {"trade", "dispute", "trade.dispute", "trade claim", NULL, NULL, false, NULL},
+    {"trade", "evidence", "trade.evidence", "trade text", NULL, NULL, false, NULL},
+    {"rate", "", "rate.publish", "trade subject stars words", NULL, NULL, false, NULL},
+    {"reputation", "show", "rating.list", "subject", "ratings: stars words author created funded", NULL,
+     false, NULL},
+    {"arbiter", "terms", "arbiter.publish", NULL, NULL, NULL, false, NULL},
+    {"arbiter", "list", "arbiter.list", NULL, "arbiters: id name fee_bp languages delay_ms by_rule ruled",
+     NULL, false, NULL},
+    {"arbiter", "cases", "arbiter.cases", NULL, "cases: trade phase title total_text turn next", NULL,
+     false, NULL},
+    {"arbiter", "consent", "arbiter.consent", "trade", NULL, NULL, false, NULL},
+    {"arbiter", "rule", "arbiter.rule", "trade split reasons", NULL, NULL, true, NULL},
+    {"credit", "issuer", "credit.issuer", "name", NULL, NULL, false, NULL},
+    {"credit", "join", "credit.join", "issuer", NULL, NULL, false, NULL},
+    {"credit", "approve", "credit.approve", "member", NULL, NULL, false, NULL},
+    {"credit", "members", "credit.members", NULL, "members: id state limit_minor balance_minor", NULL,
+     false, NULL},
+    {"credit", "mint", "credit.mint", "member minor", NULL, NULL, true, NULL},
+    {"credit", "balance", "credit.balance", "issuer", "balances: issuer name text member notes", NULL,
+     false, NULL},
+    {"credit", "pay", "credit.pay", "to minor", NULL, NULL, true, NULL},
+    {"credit", "history", "credit.history", "issuer", "rows: time minor text receipt", NULL, false, NULL},
+    {"credit", "audit", "credit.audit", "issuer", NULL, NULL, false, NULL},
+    {"message", "send", "message.send", "to text", NULL, NULL, false, NULL},
+    {"message", "list", "message.list", NULL, "messages: time from text state", NULL, false, NULL},
+    {"api", "describe", NULL, NULL, NULL, verb_describe, false,
+     "every method of the socket (works without a node)"},
+    {"api", "call", NULL, NULL, NULL, verb_call, false,
+     "call METHOD [JSON]: any method, with its parameters as JSON"},
+    {"api", "events", NULL, NULL, NULL, verb_events, false, "print events as they come"},
+};
+const size_t commands_n = sizeof commands / sizeof *commands;
+
+static void help_all(void)
+{
+    puts("souk: a market with nobody in the middle\n\nusage: souk [--home DIR] [--json] [--yes] COMMAND "
+         "[flags]\n");
+    for (size_t i = 0; i < commands_n; i++) {
+        const struct command *c = &commands[i];
+        const struct api_method *m = c->method ? method_find(c->method) : NULL;
+        char name[40];
+        snprintf(name, sizeof name, "%s %s", c->group, c->verb);
+        printf("  %-18s %s\n", name, c->doc ? c->doc : m ? m->doc : "");
+    }
+    puts("\n`souk help COMMAND` tells its flags.  Exit: 0 done, 1 refused or failed, 2 wrong usage, 3 no "
+         "node.");
+}
+
+static void help_one(const struct command *c)
+{
+    const struct api_method *m = c->method ? method_find(c->method) : NULL;
+    printf("souk %s %s", c->group, c->verb);
+    for (const char *s = c->position; s && *s;) {
+        size_t n = strcspn(s, " ");
+        printf(" [%.*s]", (int)n, s);
+        s += n + strspn(s + n, " ");
+    }
+    printf("\n  %s\n", c->doc ? c->doc : m ? m->doc : "");
+    for (size_t i = 0; m && i < m->params_n; i++) {
+        char flag[64];
+        snprintf(flag, sizeof flag, "--%s", m->params[i].name);
+        for (char *s = flag; *s; s++)
+            *s = *s == '_' ? '-' : *s;
+        printf("  %-18s %-28s %s%s\n", flag, m->params[i].type, m->params[i].required ? "(required) " : "",
+               m->params[i].doc);
+    }
+}
+
+static const struct command *find(int argc, char **argv, int *used)
+{
+    for (size_t i = 0; i < commands_n; i++) {
+        const struct command *c = &commands[i];
+        if (strcmp(argv[0], c->group) != 0)
+            continue;
+        if (!*c->verb) {
+            *used = 1;
+            return c;
+        }
+        if (argc > 1 && strcmp(argv[1], c->verb) == 0) {
+            *used = 2;
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static int unknown(int argc, char **argv)
+{
+    bool group = false;
+    for (size_t i = 0; i < commands_n; i++)
+        if (strcmp(commands[i].group, argv[0]) == 0) {
+            if (!group)
+                fprintf(stderr, "souk: `souk %s` takes one of:", argv[0]);
+            group = true;
+            fprintf(stderr, " %s", commands[i].verb);
+        }
+    if (group)
+        fputc('\n', stderr);
+    else
+        fprintf(stderr, "souk: there is no command '%s'; `souk help` lists them\n", argv[0]);
+    (void)argc;
+    return EXIT_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+    int used;
+    if (!argc) {
+        help_all();
+        return EXIT_DONE;
+    }
+    const struct command *c = find(argc, argv, &used);
+    if (!c)
+        return unknown(argc, argv);
+    help_one(c);
+    return EXIT_DONE;
+}
+
+/* Takes the global flags out of argv, wherever they stand; returns the new argc, or -1 on wrong usage. */
+static int globals(struct cli *cli, int argc, char **argv)
+{
+    int n = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            cli->json = true;
+        else if (strcmp(argv[i], "--yes") == 0)
+            cli->yes = true;
+        else if (strcmp(argv[i], "--home") == 0 || strcmp(argv[i], "--passphrase-file") == 0) {
+            if (i + 1 == argc)
+                return -1;
+            if (argv[i][2] == 'h') {
+                snprintf(cli->home, sizeof cli->home, "%s", argv[i + 1]);
+                cli->home_given = true;
+            } else
+                cli->passphrase_file = argv[i + 1];
+            i++;
+        } else
+            argv[n++] = argv[i];
+    }
+    return n;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {.width = 0};
+    struct winsize ws;
+    const char *home = getenv("SOUK_HOME"), *user = getenv("HOME");
+    arena_init(&cli.words, 1 << 20);
+    setlocale(LC_TIME, "");
+    if (sodium_init() < 0)
+        return EXIT_REFUSED;
+    snprintf(cli.home, sizeof cli.home, "%s%s", home ? home : user ? user : ".", home ? "" : "/.souk");
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0)
+        cli.width = ws.ws_col;
+    cli.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    argc = globals(&cli, argc - 1, argv + 1);
+    argv++;
+    if (argc < 0) {
+        fputs("souk: --home and --passphrase-file want a value\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (!argc || strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0)
+        return help(argc ? argc - 1 : 0, argv + (argc ? 1 : 0));
+    if (strcmp(argv[0], "--version") == 0) {
+        puts("souk " SOUK_VERSION);
+        return EXIT_DONE;
+    }
+    int used;
+    const struct command *c = find(argc, argv, &used);
+    if (!c)
+        return unknown(argc, argv);
+    int code =
+        c->run ? c->run(&cli, c, argc - used, argv + used) : run_method(&cli, c, argc - used, argv + used);
+    client_close(cli.client);
+    arena_free(&cli.words);
+    return code;
+}

@@ -1,0 +1,55 @@
+/* seal.h: datagrams authenticated and encrypted: the outer layer that the engine does not know.
+ *
+ *     1 version (1)   4 hint: first bytes of the receiver's node key   32 sender's node key
+ *    24 nonce, random    n + 16 XChaCha20-Poly1305 of the plaintext; the 61 bytes before it are its AD
+ *
+ * Keys, one a direction: BLAKE2b("souk:dht-seal", X25519(both node keys), sender, receiver), salted with
+ * the network's id.  Knowing who really sent costs a curve operation once a peer (about 60 µs); therefore
+ * before it, cheapest first: length, version, hint, the sender's puzzle, the budget of its address's
+ * prefix, the budget of all strangers together.  Keys are cached: those of peers that answered us or were
+ * chosen by us apart from those of strangers, so that a flood of strangers cannot push out a friend.
+ *
+ * A replay is harmless and not looked for: an answer must match an outstanding random request id, and a
+ * write needs a fresh token bound to address and node key (spec/dht.md).
+ *
+ * There is no forward secrecy: what a thief of a node key can read are public lookups.  Letters and
+ * sessions do not pass here. */
+#ifndef SOUK_DHT_SEAL_H
+#define SOUK_DHT_SEAL_H
+#include "crypto/base/buf.h"
+#include "crypto/base/host.h"
+
+enum { DHT_SEAL_HEAD = 61, DHT_SEAL_BYTES = 77, DHT_SEAL_VERSION = 1 };
+
+struct dht_seal_knobs {
+    uint32_t proven_most, strangers_most;   /* keys cached, about 160 bytes each */
+    uint32_t curve_a_second, curve_burst;   /* curve operations for strangers, in all */
+    uint32_t prefix_a_second, prefix_burst; /* the same for one /24 or /64 */
+    uint32_t dgrams_a_second, dgrams_burst; /* any datagrams from one /24 or /64 */
+};
+void dht_seal_knobs_default(struct dht_seal_knobs *out);
+
+struct dht_seal;
+/* sign_sk: the node's secret key in libsodium's layout, copied into locked memory.  net and rng are
+ * borrowed; knobs NULL: the defaults. */
+struct dht_seal *dht_seal_new(const struct network *net, const uint8_t sign_sk[static 64], struct rng *rng,
+                              const struct dht_seal_knobs *knobs);
+void dht_seal_free(struct dht_seal *s); /* NULL is fine; keys are wiped */
+
+/* Opens a datagram: 0 and who sent it, and the plaintext appended to `plain`.  SOUK_EFORM: not one of ours,
+ * or not for us; SOUK_EWORK: its puzzle; SOUK_EQUOTA: over a budget; SOUK_ESIGNATURE: spoilt or forged. */
+int dht_seal_open(struct dht_seal *s, uint64_t now_ms, const struct addr *from, struct span datagram,
+                  struct node_key *sender, struct buf *plain);
+/* Appends the sealed datagram.  SOUK_EINVALID: `to` is no usable node key.  SOUK_ERANGE: too long. */
+int dht_seal_wrap(struct dht_seal *s, uint64_t now_ms, const struct node_key *to, struct span plain,
+                  struct buf *out);
+/* The engine said DHT_ANSWER: this peer is no stranger. */
+void dht_seal_prove(struct dht_seal *s, const struct node_key *peer);
+
+struct dht_seal_stats {
+    uint64_t opened, wrapped, curves;
+    uint64_t dropped_form, dropped_puzzle, dropped_budget, dropped_forged;
+    uint32_t proven, strangers;
+};
+void dht_seal_stats_read(const struct dht_seal *s, struct dht_seal_stats *out);
+#endif

@@ -1,0 +1,104 @@
+/* calls_keys.c: identities of this node's owner. */
+#include "node/api/call.h"
+#include "node/keys/keys.h"
+#include "node/outbox/outbox.h"
+#include <sodium.h>
+
+static char *text_of(struct arena *a, struct span s)
+{
+    return arena_str(a, s);
+}
+
+struct made {
+    struct identity id;
+    char words[256];
+};
+
+static void new_done(struct core *c, const struct call *call, struct change *change, struct span carry)
+{
+    struct made m;
+    memcpy(&m, carry.p, sizeof m);
+    if (change->ops[0].result != OP_STORED) {
+        call_error(c, call, SOUK_EDUPLICATE, "this identity is here already");
+        return;
+    }
+    outbox_unlocked(c->outbox, c, &m.id);
+    struct api_id_new_result res = {.id = m.id, .words = span_str(m.words)};
+    API_RESULT(c, call, id_new, &res);
+    sodium_memzero(&m, sizeof m);
+    sodium_memzero((void *)(uintptr_t)carry.p, carry.n); /* NOLINT: the change's arena is ours */
+}
+
+static int do_new(struct core *c, struct call *call, struct span params, struct arena *a, struct report *r)
+{
+    API_PARAMS(id_new);
+    struct made none = {0};
+    struct change *ch = call_change(c, call, new_done, SPAN_OF(none));
+    struct made *m = call_carry(ch);
+    int err = keys_create(c->keys, c, text_of(a, p.name), p.passphrase, &m->id, m->words, ch, r);
+    return call_end(c, ch, err);
+}
+
+static void restore_done(struct core *c, const struct call *call, struct change *change, struct span carry)
+{
+    struct api_id_restore_result res;
+    (void)change;
+    memcpy(&res.id, carry.p, sizeof res.id);
+    outbox_unlocked(c->outbox, c, &res.id);
+    API_RESULT(c, call, id_restore, &res);
+}
+
+static int do_restore(struct core *c, struct call *call, struct span params, struct arena *a,
+                      struct report *r)
+{
+    API_PARAMS(id_restore);
+    struct identity none = {{0}};
+    struct change *ch = call_change(c, call, restore_done, SPAN_OF(none));
+    int err = keys_restore(c->keys, c, text_of(a, p.name), p.passphrase, p.words, call_carry(ch), ch, r);
+    return call_end(c, ch, err);
+}
+
+static int do_list(struct core *c, struct call *call, struct span params, struct arena *a, struct report *r)
+{
+    API_PARAMS(id_list);
+    struct key_row keys[KEYS_MOST];
+    struct api_own_identity rows[KEYS_MOST];
+    size_t n = keys_list(c->keys, keys);
+    for (size_t i = 0; i < n; i++)
+        rows[i] = (struct api_own_identity){.id = keys[i].identity,
+                                            .name = span_str(keys[i].name),
+                                            .unlocked = keys[i].unlocked,
+                                            .spend_ms = keys[i].spend_until_ms > c->now.mono_ms
+                                                            ? keys[i].spend_until_ms - c->now.mono_ms
+                                                            : 0};
+    struct api_id_list_result res = {.identities = rows, .identities_n = n};
+    API_RESULT(c, call, id_list, &res);
+    return 0;
+}
+
+static int do_unlock(struct core *c, struct call *call, struct span params, struct arena *a,
+                     struct report *r)
+{
+    API_PARAMS(id_unlock);
+    struct identity id;
+    int err = call_as(c, p.has_as, &p.as, &id, r);
+    if (!err)
+        err = keys_unlock(c->keys, c, &id, p.passphrase, p.has_for_ms ? p.for_ms : 0, r);
+    if (!err) {
+        outbox_unlocked(c->outbox, c, &id);
+        call_ok(c, call);
+    }
+    return err;
+}
+
+static int do_lock(struct core *c, struct call *call, struct span params, struct arena *a, struct report *r)
+{
+    API_PARAMS(id_lock);
+    keys_lock(c->keys, p.has_as ? &p.as : NULL);
+    call_ok(c, call);
+    return 0;
+}
+
+const struct call_row calls_keys[] = {{"id.new", do_new},   {"id.restore", do_restore},
+                                      {"id.list", do_list}, {"id.unlock", do_unlock},
+                                      {"id.lock", do_lock}, {NULL, NULL}};

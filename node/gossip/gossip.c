@@ -1,0 +1,313 @@
+/* gossip.c: topics, peers, and the room's face. */
+#include "node/gossip/gossip.h"
+#include "gossip.gen.h"
+#include "node/gossip/engine.h"
+#include "node/gossip/place.h"
+#include "node/net/net.h"
+#include <stdlib.h>
+
+enum { DEFAULT_RECONCILE_MS = 60000, FIRST_ROUND_MS = 200 };
+
+struct gossip *gossip_new(const struct network *network, struct rng *rng, uint64_t reconcile_ms)
+{
+    struct gossip *g = xcalloc(1, sizeof *g);
+    g->network = *network;
+    g->rng = rng;
+    g->reconcile_ms = reconcile_ms ? reconcile_ms : DEFAULT_RECONCILE_MS;
+    g->carry_all = true;
+    map_init(&g->pending, sizeof(struct id), rng);
+    map_init(&g->topics, RECORD_TOPIC_MOST, rng);
+    map_init(&g->peers, sizeof(struct node_key), rng);
+    map_init(&g->wants, sizeof(struct id), rng);
+    return g;
+}
+
+static void peer_free(struct gpeer *p)
+{
+    rounds_end(p);
+    map_free(&p->topics);
+    free(p);
+}
+
+void gossip_free(struct gossip *g)
+{
+    if (!g)
+        return;
+    size_t at = 0;
+    void *v;
+    while (map_next(&g->pending, &at, NULL, &v))
+        free(v);
+    for (at = 0; map_next(&g->peers, &at, NULL, &v);)
+        peer_free(v);
+    for (size_t i = 0; i < g->topics_n; i++) {
+        negset_free(g->topic_list[i]->set);
+        free(g->topic_list[i]);
+    }
+    blobs_free(g);
+    free(g->topic_list);
+    map_free(&g->pending);
+    map_free(&g->topics);
+    map_free(&g->peers);
+    map_free(&g->wants);
+    free(g);
+}
+
+/* ---- topics ---- */
+struct topic *gossip_topic(struct gossip *g, struct span name, bool make)
+{
+    uint8_t key[RECORD_TOPIC_MOST] = {0};
+    if (name.n > sizeof key)
+        return NULL;
+    memcpy(key, name.p, name.n);
+    struct topic *t = map_get(&g->topics, key);
+    if (t || !make || g->topics_n >= GOSSIP_TOPICS_MOST)
+        return t;
+    t = xcalloc(1, sizeof *t);
+    memcpy(t->name, name.p, name.n);
+    t->set = negset_new();
+    t->carried = g->carry_all;
+    if (g->topics_n == g->topics_cap) {
+        g->topics_cap = g->topics_cap ? g->topics_cap * 2 : 64;
+        g->topic_list = xrealloc(g->topic_list, g->topics_cap * sizeof(struct topic *));
+    }
+    g->topic_list[g->topics_n++] = t;
+    map_put(&g->topics, key, t);
+    return t;
+}
+
+bool gossip_carries(const struct gossip *g, struct span name)
+{
+    uint8_t key[RECORD_TOPIC_MOST] = {0};
+    if (name.n > sizeof key)
+        return false;
+    memcpy(key, name.p, name.n);
+    const struct topic *t = map_get(&g->topics, key);
+    return t ? t->carried : g->carry_all && g->topics_n < GOSSIP_TOPICS_MOST;
+}
+
+bool gpeer_carries(const struct gpeer *p, struct span name)
+{
+    uint8_t key[RECORD_TOPIC_MOST] = {0};
+    memcpy(key, name.p, name.n);
+    return p->heard && (p->all || map_get(&p->topics, key));
+}
+
+void gossip_known(struct gossip *g, struct span topic, int64_t created, const struct id *id)
+{
+    struct topic *t = gossip_topic(g, topic, true);
+    if (t && negset_add(t->set, (uint64_t)created, id))
+        g->stats.known++;
+}
+
+static bool boot_chunk(void *arg, const struct time_chunk *chunk)
+{
+    struct topic *t = arg;
+    for (size_t i = 0; i < chunk->n; i++) {
+        struct id id;
+        memcpy(id.b, chunk->items.p + i * 40 + 8, sizeof id.b);
+        negset_add(t->set, be64_get(chunk->items.p + i * 40), &id);
+    }
+    return true;
+}
+
+struct boot {
+    struct gossip *g;
+    struct core *c;
+};
+
+static bool boot_topic(void *arg, struct span name, uint64_t ids)
+{
+    struct boot *b = arg;
+    (void)ids;
+    struct topic *t = gossip_topic(b->g, name, true);
+    if (t) {
+        view_topic(b->c->view, name, boot_chunk, t);
+        b->g->stats.known += negset_count(t->set);
+    }
+    return t != NULL;
+}
+
+void gossip_boot(struct gossip *g, struct core *c)
+{
+    struct boot b = {g, c};
+    view_topics(c->view, boot_topic, &b);
+}
+
+static bool expired_topic(void *arg, struct span name, uint64_t ids)
+{
+    struct topic *t = gossip_topic(arg, name, true);
+    if (t)
+        t->in_view = ids;
+    return true;
+}
+
+void gossip_expired(struct gossip *g, struct core *c)
+{
+    for (size_t i = 0; i < g->topics_n; i++)
+        g->topic_list[i]->in_view = 0;
+    view_topics(c->view, expired_topic, g);
+    for (size_t i = 0; i < g->topics_n; i++) {
+        struct topic *t = g->topic_list[i];
+        size_t had = negset_count(t->set);
+        if (had == t->in_view)
+            continue;
+        negset_free(t->set); /* a round under way takes the new one with its next message */
+        t->set = negset_new();
+        view_topic(c->view, span_str(t->name), boot_chunk, t);
+        g->stats.known += negset_count(t->set) - had;
+    }
+}
+
+static void tell_topics(struct gossip *g, struct core *c, const struct node_key *peer)
+{
+    struct buf b = {0};
+    struct span names[512];
+    struct gossip_topics m = {.all = g->carry_all, .topics = names};
+    for (size_t i = 0; !g->carry_all && i < g->topics_n && m.topics_n < 512; i++)
+        if (g->topic_list[i]->carried)
+            names[m.topics_n++] = span_str(g->topic_list[i]->name);
+    gossip_topics_encode(&b, &m);
+    (void)net_send(c->net, c, peer, CHANNEL_GOSSIP, GOSSIP_TOPICS, buf_view(&b));
+    buf_free(&b);
+}
+
+int gossip_carry(struct gossip *g, struct core *c, struct span topic, bool carry)
+{
+    if (!record_topic_ok(topic))
+        return SOUK_EINVALID;
+    struct topic *t = gossip_topic(g, topic, true);
+    if (!t)
+        return SOUK_EQUOTA;
+    g->carry_all = false;
+    t->carried = carry;
+    size_t at = 0;
+    const void *key;
+    while (map_next(&g->peers, &at, &key, NULL))
+        tell_topics(g, c, key);
+    return 0;
+}
+
+/* ---- peers ---- */
+void gossip_session_up(struct gossip *g, struct core *c, const struct node_key *peer)
+{
+    if (map_get(&g->peers, peer) || g->peers.n >= GOSSIP_PEERS_MOST)
+        return;
+    struct gpeer *p = xcalloc(1, sizeof *p);
+    p->key = *peer;
+    p->tokens = GOSSIP_BURST;
+    p->tokens_ms = c->now.mono_ms;
+    p->next_round_ms = c->now.mono_ms + rng_below(g->rng, FIRST_ROUND_MS);
+    map_init(&p->topics, RECORD_TOPIC_MOST, g->rng);
+    map_put(&g->peers, peer, p);
+    tell_topics(g, c, peer);
+    blobs_session_up(g, c, peer);
+}
+
+void gossip_session_down(struct gossip *g, struct core *c, const struct node_key *peer)
+{
+    struct gpeer *p = map_del(&g->peers, peer);
+    if (p)
+        peer_free(p);
+    blobs_session_down(g, c, peer);
+}
+
+int gossip_message(struct gossip *g, struct core *c, const struct node_key *peer, enum channel channel,
+                   unsigned number, struct span body)
+{
+    struct gpeer *p = map_get(&g->peers, peer);
+    if (!p)
+        return 0;
+    if (channel == CHANNEL_BLOB)
+        return blobs_message(g, c, peer, number, body);
+    if (number == GOSSIP_RECONCILE)
+        return rounds_message(g, c, p, body);
+    return push_message(g, c, p, number, body);
+}
+
+/* ---- our own ---- */
+int gossip_record(struct gossip *g, struct core *c, const struct node_key *peer, struct span bytes,
+                  struct report *r)
+{
+    return intake_record(g, c, peer ? map_get(&g->peers, peer) : NULL, bytes, false, r);
+}
+
+int gossip_own(struct gossip *g, struct core *c, struct span bytes, struct change *into, struct report *r)
+{
+    struct record rec;
+    struct op op;
+    struct arena a;
+    int err = record_parse(&rec, bytes, &g->network, r);
+    if (err)
+        return err;
+    arena_init(&a, 65536);
+    err = record_place(&op, &rec, &g->network, &a, r);
+    if (!err) {
+        op.record.own = true;
+        op.record.received = c->now.unix_ms;
+        change_record(into, &op);
+    }
+    arena_free(&a);
+    return err;
+}
+
+void gossip_announce(struct gossip *g, struct core *c, const struct id *id)
+{
+    struct record_row row;
+    struct record rec;
+    if (!view_record(c->view, id, &row) || record_parse(&rec, row.bytes, &g->network, NULL))
+        return;
+    gossip_known(g, rec.topic, rec.created, &rec.id);
+    g->stats.stored++;
+    push_record(g, c, &rec, NULL, false, true);
+    c->hooks->record_stored(c, &rec, row.serial, true);
+}
+
+/* ---- continuations and time ---- */
+void gossip_worked(struct gossip *g, struct core *c, struct job *job)
+{
+    intake_worked(g, c, job);
+}
+
+void gossip_committed(struct gossip *g, struct core *c, struct change *change)
+{
+    if (change->what == CHANGE_RECORD)
+        intake_committed(g, c, change);
+    else if (change->what == CHANGE_CHUNK)
+        blobs_committed(g, c, change);
+}
+
+void gossip_wake(struct gossip *g, struct core *c)
+{
+    size_t at = 0;
+    void *v;
+    while (map_next(&g->peers, &at, NULL, &v)) {
+        struct gpeer *p = v;
+        if (p->flush_ms && p->flush_ms <= c->now.mono_ms)
+            push_flush(g, c, p);
+        rounds_wake(g, c, p);
+    }
+    blobs_wake(g, c);
+}
+
+uint64_t gossip_next_wake(const struct gossip *g)
+{
+    uint64_t next = blobs_next_wake(g);
+    size_t at = 0;
+    void *v;
+    while (map_next(&g->peers, &at, NULL, &v)) {
+        const struct gpeer *p = v;
+        uint64_t round = rounds_next(p);
+        if (p->flush_ms && p->flush_ms < next)
+            next = p->flush_ms;
+        if (round < next)
+            next = round;
+    }
+    return next;
+}
+
+void gossip_stats(const struct gossip *g, struct gossip_stats *out)
+{
+    *out = g->stats;
+    out->topics = g->topics_n;
+    out->blobs_wanted = g->wants.n;
+}

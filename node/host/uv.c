@@ -1,0 +1,295 @@
+/* uv.c: the loop.  Turns what libuv reports into events, and effects into calls of libuv.
+ *
+ * Everything runs on the loop thread but the workers and the writer, which knock by one uv_async. */
+#include "node/host/host.h"
+#include "node/host/streams.h"
+#include "store/store.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+enum { TAKE_MOST = 256 };
+
+struct host {
+    uv_loop_t loop;
+    uv_udp_t udp;
+    uv_timer_t wake;
+    uv_async_t knock;
+    uv_signal_t term, intr;
+    struct streams *streams;
+    struct store *store;
+    struct view *view;
+    struct node *node;
+    struct workers *workers;
+    struct writer_thread *writer;
+    struct effects fx;
+    struct rng rng;
+    bool stopping, busy;
+    struct event *later; /* dials and writes that failed at once, while effects were being carried out */
+    size_t later_n, later_cap;
+    uint8_t dgram[2048];
+};
+
+static struct clock clock_now(const struct host *h)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (struct clock){uv_now(&h->loop), (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000};
+}
+
+static void stop(struct host *h)
+{
+    if (h->stopping)
+        return;
+    h->stopping = true;
+    uv_stop(&h->loop);
+}
+
+static void send_dgram(struct host *h, const struct effect *e)
+{
+    struct sockaddr_storage to;
+    struct span bytes = fx_bytes(&h->fx, e);
+    if (!sockaddr_from(&to, &e->addr))
+        return;
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): libuv only reads it, but does not say const */
+    uv_buf_t b = uv_buf_init((char *)(uintptr_t)bytes.p, (unsigned)bytes.n);
+    /* A datagram that the kernel cannot take now is lost, as datagrams are. */
+    (void)uv_udp_try_send(&h->udp, &b, 1, (const struct sockaddr *)&to);
+}
+
+static void carry_out(struct host *h)
+{
+    for (size_t i = 0; i < h->fx.n; i++) {
+        struct effect *e = &h->fx.v[i];
+        switch (e->kind) {
+        case FX_DGRAM:
+            send_dgram(h, e);
+            break;
+        case FX_DIAL:
+            streams_dial(h->streams, e->conn, &e->addr);
+            break;
+        case FX_WRITE:
+            streams_write(h->streams, e->conn, fx_bytes(&h->fx, e));
+            break;
+        case FX_CLOSE:
+            streams_close(h->streams, e->conn);
+            break;
+        case FX_PAUSE:
+        case FX_RESUME:
+            streams_pause(h->streams, e->conn, e->kind == FX_PAUSE);
+            break;
+        case FX_WORK:
+            workers_give(h->workers, e->job);
+            break;
+        case FX_COMMIT:
+            writer_thread_give(h->writer, e->change);
+            break;
+        case FX_STOP:
+            stop(h);
+            break;
+        }
+    }
+    effects_clear(&h->fx);
+}
+
+static void on_wake(uv_timer_t *t);
+
+static void step(struct host *h, const struct event *ev)
+{
+    view_renew(h->view);
+    node_input(h->node, clock_now(h), h->view, ev, &h->fx);
+    carry_out(h);
+}
+
+static void input(void *arg, const struct event *ev)
+{
+    struct host *h = arg;
+    if (!h->node)
+        return; /* stopping: what still comes concerns nobody */
+    if (h->busy) {
+        MUST(ev->kind == EV_CLOSED || ev->kind == EV_DIALLED); /* nothing borrowed */
+        if (h->later_n == h->later_cap) {
+            h->later_cap = h->later_cap ? h->later_cap * 2 : 16;
+            h->later = xrealloc(h->later, h->later_cap * sizeof *h->later);
+        }
+        h->later[h->later_n++] = *ev;
+        return;
+    }
+    h->busy = true;
+    step(h, ev);
+    for (size_t i = 0; i < h->later_n; i++) {
+        struct event next = h->later[i];
+        step(h, &next);
+    }
+    h->later_n = 0;
+    h->busy = false;
+    uint64_t now = uv_now(&h->loop), at = node_next_wake(h->node);
+    if (at == UINT64_MAX)
+        uv_timer_stop(&h->wake);
+    else
+        /* Never 0: libuv would run it again and again before it looks at any socket. */
+        uv_timer_start(&h->wake, on_wake, at > now ? at - now : 1, 0);
+}
+
+static void on_wake(uv_timer_t *t)
+{
+    input(t->data, &(struct event){.kind = EV_WAKE});
+}
+
+static void on_udp_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    (void)suggested;
+    struct host *h = handle->data;
+    *out = uv_buf_init((char *)h->dgram, sizeof h->dgram);
+}
+
+static void on_udp(uv_udp_t *udp, ssize_t n, const uv_buf_t *b, const struct sockaddr *from, unsigned flags)
+{
+    struct event ev = {.kind = EV_DGRAM};
+    if (n <= 0 || !from || flags & UV_UDP_PARTIAL || !sockaddr_to(&ev.addr, from))
+        return;
+    ev.bytes = span(b->base, (size_t)n);
+    input(udp->data, &ev);
+}
+
+static void on_knock(uv_async_t *a)
+{
+    struct host *h = a->data;
+    struct job *jobs[TAKE_MOST];
+    struct change *changes[TAKE_MOST];
+    size_t n;
+    if (!h->node)
+        return; /* knocked before the threads ended, heard after: they are gone */
+    while ((n = writer_thread_take(h->writer, changes, TAKE_MOST)) > 0)
+        input(h, &(struct event){.kind = EV_COMMITTED, .changes = changes, .n = n});
+    while ((n = workers_take(h->workers, jobs, TAKE_MOST)) > 0)
+        input(h, &(struct event){.kind = EV_WORKED, .jobs = jobs, .n = n});
+}
+
+static void knock(void *arg)
+{
+    uv_async_send(&((struct host *)arg)->knock);
+}
+
+static void on_signal(uv_signal_t *s, int signum)
+{
+    (void)signum;
+    stop(s->data);
+}
+
+static int listen_net(struct host *h, const struct node_config *nc, struct report *r)
+{
+    struct sockaddr_storage at;
+    char text[ADDR_TEXT];
+    addr_format(text, &nc->listen);
+    if (!sockaddr_from(&at, &nc->listen))
+        return report_set(r, SOUK_EINVALID, "cannot listen on %s: not an address", text);
+    uv_udp_init_ex(&h->loop, &h->udp, AF_UNSPEC);
+    h->udp.data = h;
+    int err = uv_udp_bind(&h->udp, (struct sockaddr *)&at, 0);
+    if (!err)
+        err = uv_udp_recv_start(&h->udp, on_udp_alloc, on_udp);
+    if (!err)
+        err = streams_listen_tcp(h->streams, &at);
+    if (err == UV_EADDRINUSE)
+        return report_set(
+            r, SOUK_EIN_USE,
+            "port %u is in use: another program listens on %s; choose another with --listen HOST:PORT",
+            nc->listen.port, text);
+    if (err)
+        return report_set(r, SOUK_EIO, "cannot listen on %s: %s", text, uv_strerror(err));
+    return 0;
+}
+
+static int listen_api(struct host *h, const struct host_config *hc, struct report *r)
+{
+    char path[512];
+    const char *names[] = {"souk.sock", hc->read_only_socket ? "souk-ro.sock" : NULL};
+    for (int i = 0; i < 2 && names[i]; i++) {
+        if (snprintf(path, sizeof path, "%s/%s", hc->home, names[i]) > 100)
+            return report_set(r, SOUK_EINVALID,
+                              "the path of the home is too long for a socket (%s): use a shorter --home",
+                              path);
+        unlink(path); /* the store's lock says that no other node uses this home */
+        int err = streams_listen_unix(h->streams, path, i ? LISTEN_API_RO : LISTEN_API);
+        if (err)
+            return report_set(r, SOUK_EIO, "cannot make the socket %s: %s", path, uv_strerror(err));
+    }
+    return 0;
+}
+
+static int start(struct host *h, const struct host_config *hc, struct node_config *nc, struct report *r)
+{
+    uint8_t seed[32];
+    char path[512];
+    if (getentropy(seed, sizeof seed) != 0)
+        return report_set(r, SOUK_EIO, "the kernel gives no randomness");
+    rng_seed(&h->rng, seed);
+    explicit_bzero(seed, sizeof seed);
+    snprintf(path, sizeof path, "%s/store", hc->home);
+    struct store_config sc = {
+        .map_bytes = hc->map_bytes, .sync = true, .network = nc->network.id, .rng = &h->rng};
+    int err = store_open(&h->store, path, &sc, r);
+    if (err)
+        return err;
+    h->view = view_open(h->store);
+    h->streams = streams_new(&h->loop, hc->conns_most, input, h);
+    if ((err = listen_net(h, nc, r)) || (err = listen_api(h, hc, r)))
+        return err;
+    uv_async_init(&h->loop, &h->knock, on_knock);
+    uv_timer_init(&h->loop, &h->wake);
+    uv_signal_init(&h->loop, &h->term);
+    uv_signal_init(&h->loop, &h->intr);
+    h->knock.data = h->wake.data = h->term.data = h->intr.data = h;
+    uv_signal_start(&h->term, on_signal, SIGTERM);
+    uv_signal_start(&h->intr, on_signal, SIGINT);
+    h->writer = writer_thread_new(h->store, knock, h);
+    h->workers = workers_new(2, knock, h);
+    h->node = node_new(nc, &h->rng);
+    sodium_memzero(nc->node_sk, sizeof nc->node_sk);
+    return 0;
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+int host_run(const struct host_config *hc, struct node_config *nc, struct report *r)
+{
+    struct host *h = xcalloc(1, sizeof *h);
+    signal(SIGPIPE, SIG_IGN);
+    MUST(uv_loop_init(&h->loop) == 0);
+    int err = start(h, hc, nc, r);
+    if (!err) {
+        input(h, &(struct event){.kind = EV_BOOT});
+        log_line(LOG_INFO, "host", "ready");
+        if (!h->stopping)
+            uv_run(&h->loop, UV_RUN_DEFAULT);
+        log_line(LOG_INFO, "host", "stopping");
+    }
+    workers_free(h->workers);
+    writer_thread_free(h->writer);
+    node_free(h->node);
+    h->node = NULL;
+    streams_free(h->streams);
+    uv_walk(&h->loop, close_handle, NULL);
+    uv_run(&h->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&h->loop);
+    view_close(h->view);
+    store_close(h->store);
+    effects_free(&h->fx);
+    free(h->later);
+    sodium_memzero(&h->rng, sizeof h->rng);
+    free(h);
+    return err;
+}

@@ -1,0 +1,64 @@
+/* session.h: one session's state, for net's own files. */
+#ifndef SOUK_SESSION_H
+#define SOUK_SESSION_H
+#include "crypto/base/heap.h"
+#include "crypto/base/map.h"
+#include "crypto/noise.h"
+#include "node/net/net.h"
+
+enum {
+    NET_FRAME_MOST = 65535,       /* ciphertext of one frame */
+    NET_QUEUE_BYTES = 256 * 1024, /* unsent bytes a peer */
+    NET_PAUSE_BYTES = 128 * 1024, /* beyond it we read no more from it */
+    NET_INPUT_BYTES = NET_FRAME_MOST + 2,
+    NET_HALF_OPEN_MOST = 64,
+    NET_HALF_OPEN_PREFIX = 8,
+    NET_HANDSHAKE_MS = 10000,
+    NET_BANS_MOST = 1024,
+    NET_BAN_MS = 3600000,
+    NET_CONDUCT_MOST = 100, /* misconduct adds 20; half of it is forgotten every 10 minutes */
+};
+
+enum session_phase { SESSION_DIALLING, SESSION_HANDSHAKE, SESSION_UP };
+
+struct session {
+    struct heap_entry due; /* first: handshake deadline, or idle check */
+    conn_id conn;
+    enum session_phase phase;
+    bool outbound, paused, pinged;
+    struct addr addr;
+    struct node_key peer; /* expected when outbound; proven once up */
+    struct noise noise;   /* until up */
+    struct noise_cipher send, receive;
+    struct buf in;
+    size_t queued_bytes;
+    uint64_t up_since_ms, heard_ms, bytes_in, bytes_out;
+    uint32_t conduct; /* of its prefix, when it last misbehaved */
+};
+
+/* What a prefix did, kept beyond its sessions: who comes back is not new. */
+struct ban {
+    uint64_t prefix, until_ms, conduct_ms;
+    uint32_t conduct;
+};
+
+struct net {
+    struct net_config config;
+    struct network network;
+    struct rng *rng;
+    struct map conns; /* conn_id → session */
+    struct map peers; /* node key → session that is up or being dialled */
+    struct heap due;
+    conn_id next_conn;
+    unsigned half_open;
+    struct ban bans[NET_BANS_MOST];
+    size_t bans_n;
+    struct net_stats stats;
+};
+
+/* handshake.c: 0 to go on, negative to close. */
+int handshake_begin(struct net *n, struct core *c, struct session *s);
+int handshake_frame(struct net *n, struct core *c, struct session *s, struct span frame, bool *up);
+/* net.c: sends one frame of plain bytes that are framed already (handshake) or to be encrypted. */
+void session_write(struct net *n, struct core *c, struct session *s, struct span framed);
+#endif

@@ -1,0 +1,162 @@
+/* threads.c: what was said, in threads, and who may say it. */
+#include "api.gen.h"
+#include "crypto/hash.h"
+#include "node/outbox/engine.h"
+#include <stdlib.h>
+
+enum { EVENT_TEXT = 200, THREAD_KEY_BYTES = 72, LIST_MOST = 1000 };
+
+static bool drafted(struct core *c, const char *name, const struct identity *who)
+{
+    uint8_t key[ROW_KEY_MOST];
+    struct span v;
+    return view_get(c->view, TABLE_DRAFT, row_key(key, name, who), &v);
+}
+
+bool threads_blocked(struct core *c, const struct identity *who)
+{
+    return drafted(c, "block", who);
+}
+
+bool threads_known(struct core *c, const struct identity *who)
+{
+    return drafted(c, "met", who) || drafted(c, "trust", who);
+}
+
+void outbox_block(struct change *into, const struct identity *person, bool block)
+{
+    uint8_t key[ROW_KEY_MOST];
+    if (block)
+        change_put(into, TABLE_DRAFT, row_key(key, "block", person), span("\x01", 1));
+    else
+        change_delete(into, TABLE_DRAFT, row_key(key, "block", person));
+}
+
+void outbox_thread(struct id *out, const struct network *net, const struct identity *a,
+                   const struct identity *b, const struct id *about)
+{
+    bool in_order = memcmp(a, b, sizeof *a) < 0;
+    struct id none = {{0}};
+    struct span parts[] = {SPAN_OF(*(in_order ? a : b)), SPAN_OF(*(in_order ? b : a)),
+                           SPAN_OF(*(about ? about : &none))};
+    hash_souk(out, net, "souk:thread", parts, 3);
+}
+
+/* The first words, on one line, cut between characters. */
+static struct span first_words(uint8_t out[static EVENT_TEXT], struct span text)
+{
+    size_t n = text.n < EVENT_TEXT ? text.n : EVENT_TEXT;
+    while (n && n < text.n && (text.p[n] & 0xc0) == 0x80)
+        n--;
+    for (size_t i = 0; i < n; i++)
+        out[i] = text.p[i] == '\n' ? ' ' : text.p[i];
+    return span(out, n);
+}
+
+static void add_event(struct core *c, struct change *into, const struct mail_letter *m,
+                      const struct id *letter, bool request)
+{
+    uint8_t words[EVENT_TEXT];
+    struct buf b = {0};
+    struct api_event_row row = {.time = c->now.unix_ms,
+                                .kind = span_str(request ? "request" : "message"),
+                                .has_subject = true,
+                                .subject = *letter,
+                                .has_text = true,
+                                .text = first_words(words, m->body)};
+    api_event_row_encode(&b, &row);
+    change_event(into, buf_view(&b));
+    buf_free(&b);
+}
+
+void threads_add(struct outbox *o, struct core *c, struct change *into, const struct mail_letter *m,
+                 const struct id *letter, struct span bytes, bool sent)
+{
+    uint8_t key[THREAD_KEY_BYTES];
+    struct buf b = {0};
+    (void)o;
+    bool request = !sent && !threads_known(c, &m->from);
+    memcpy(key, m->thread.b, 32);
+    be64_put(key + 32, (uint64_t)m->created);
+    memcpy(key + 40, letter->b, 32);
+    mail_kept_encode(&b, &(struct mail_kept){.letter = bytes, .sent = sent, .request = request});
+    change_put(into, TABLE_THREAD, SPAN_OF(key), buf_view(&b));
+    if (!sent)
+        add_event(c, into, m, letter, request);
+    buf_free(&b);
+}
+
+/* ---- listing ---- */
+struct list {
+    const struct identity *as;
+    size_t limit, n;
+    struct outbox_message_row *row; /* a heap by time: the oldest on top */
+};
+
+static void sift(struct outbox_message_row *row, size_t n, size_t at)
+{
+    for (;;) {
+        size_t least = at, l = 2 * at + 1;
+        if (l < n && row[l].created < row[least].created)
+            least = l;
+        if (l + 1 < n && row[l + 1].created < row[least].created)
+            least = l + 1;
+        if (least == at)
+            return;
+        struct outbox_message_row swap = row[at];
+        row[at] = row[least];
+        row[least] = swap;
+        at = least;
+    }
+}
+
+static bool list_row(void *arg, struct span key, struct span value)
+{
+    struct list *l = arg;
+    struct mail_kept k;
+    struct mail_letter m;
+    if (key.n != THREAD_KEY_BYTES || mail_kept_decode(&k, value, NULL, NULL) ||
+        mail_letter_decode(&m, k.letter, NULL, NULL) ||
+        (l->as && !identity_eq(l->as, k.sent ? &m.from : &m.to)))
+        return true;
+    struct outbox_message_row row = {.thread = m.thread,
+                                     .from = m.from,
+                                     .to = m.to,
+                                     .created = m.created,
+                                     .text = m.body,
+                                     .sent = k.sent,
+                                     .request = k.request};
+    memcpy(row.letter.b, key.p + 40, 32);
+    if (l->n < l->limit) {
+        l->row[l->n++] = row;
+        for (size_t i = l->n / 2; l->n == l->limit && i-- > 0;)
+            sift(l->row, l->n, i);
+    } else if (row.created > l->row[0].created) {
+        l->row[0] = row;
+        sift(l->row, l->n, 0);
+    }
+    return true;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct outbox_message_row *x = a, *y = b;
+    if (x->created != y->created)
+        return x->created < y->created ? 1 : -1;
+    return memcmp(&y->letter, &x->letter, sizeof x->letter);
+}
+
+void outbox_messages(struct core *c, const struct identity *as, const struct id *thread, size_t limit,
+                     outbox_message_fn *fn, void *arg)
+{
+    struct list l = {.as = as, .limit = limit < LIST_MOST ? limit : LIST_MOST};
+    if (!l.limit)
+        return;
+    l.row = xcalloc(l.limit, sizeof *l.row);
+    view_scan(c->view, TABLE_THREAD, thread ? SPAN_OF(*thread) : span(NULL, 0), span(NULL, 0), list_row,
+              &l);
+    qsort(l.row, l.n, sizeof *l.row, newest_first);
+    for (size_t i = 0; i < l.n && fn(arg, &l.row[i]); i++)
+        ;
+    free(l.row);
+}

@@ -1,0 +1,247 @@
+#include "node/reach.h"
+#include "crypto/hash.h"
+#include "crypto/sign.h"
+#include "node/keys/keys.h"
+#include "node/net/net.h"
+#include <sodium.h>
+#include <stdlib.h>
+
+enum { SAVE_MS = 300000, LOOK_FAST_MS = 1000, LOOK_SLOW_MS = 30000, CARRIERS_MS = 120000, CANDIDATES = 64 };
+
+struct candidate {
+    struct node_key key;
+    struct addr addr;
+    uint64_t not_before_ms;
+    uint32_t fails;
+};
+struct reach {
+    struct node_config config;
+    struct rng *rng;
+    struct dht *dht;
+    struct dht_seal *seal;
+    struct dht_out out;
+    struct id carriers; /* the topic under which carriers of everything announce themselves */
+    struct candidate cand[CANDIDATES];
+    size_t cand_n;
+    uint64_t look_ms, save_ms, carriers_ms, find_ms;
+};
+
+static void sign_provider(void *arg, const struct id *hash, struct sig *out)
+{
+    const struct reach *r = arg;
+    sign_hash(out, r->config.node_sk, hash);
+}
+
+struct reach *reach_new(const struct node_config *config, struct rng *rng)
+{
+    struct reach *r = sodium_malloc(sizeof *r); /* it holds the node's secret key */
+    MUST(r != NULL);
+    memset(r, 0, sizeof *r);
+    r->config = *config;
+    r->rng = rng;
+    hash_souk_one(&r->carriers, &r->config.network, "souk:topic", span_str("*"));
+    return r;
+}
+
+void reach_free(struct reach *r)
+{
+    if (!r)
+        return;
+    dht_free(r->dht);
+    dht_seal_free(r->seal);
+    dht_out_free(&r->out);
+    sodium_free(r);
+}
+
+struct dht *reach_dht(struct reach *r)
+{
+    return r->dht;
+}
+
+void reach_flush(struct reach *r, struct core *c)
+{
+    struct buf sealed = {0};
+    for (size_t i = 0; i < r->out.n; i++) {
+        const struct dht_send *s = &r->out.v[i];
+        buf_clear(&sealed);
+        if (dht_seal_wrap(r->seal, c->now.mono_ms, &s->key, dht_out_bytes(&r->out, s), &sealed) == 0)
+            fx_dgram(c->fx, &s->to, buf_view(&sealed));
+    }
+    dht_out_clear(&r->out);
+    buf_free(&sealed);
+}
+
+static void candidate_add(struct reach *r, const struct node_key *key, const struct addr *addr)
+{
+    if (memcmp(key->b, r->config.node_sk + 32, 32) == 0 || !addr->port ||
+        (addr_is_private(addr) && !r->config.network.loopback))
+        return;
+    for (size_t i = 0; i < r->cand_n; i++)
+        if (node_key_eq(&r->cand[i].key, key)) {
+            r->cand[i].addr = *addr;
+            return;
+        }
+    size_t at = r->cand_n < CANDIDATES ? r->cand_n++ : rng_below(r->rng, CANDIDATES);
+    r->cand[at] = (struct candidate){.key = *key, .addr = *addr};
+}
+
+void reach_boot(struct reach *r, struct core *c)
+{
+    struct dht_peer peers[NODE_PEERS_MOST];
+    struct span saved;
+    struct dht_config dc = {.net = &r->config.network,
+                            .self = *keys_node(c->keys),
+                            .rng = r->rng,
+                            .sign = sign_provider,
+                            .sign_arg = r,
+                            .addr = r->config.listen,
+                            .client = r->config.client,
+                            .ipv6 = true};
+    if (is_zero(dc.addr.ip, 16) || (addr_is_ipv4(&dc.addr) && is_zero(dc.addr.ip + 12, 4)))
+        dc.addr = (struct addr){{0}, 0}; /* listens everywhere: peers tell where they see us */
+    r->dht = dht_new(&dc, c->now);
+    r->seal = dht_seal_new(&r->config.network, r->config.node_sk, r->rng, NULL);
+    for (size_t i = 0; i < r->config.peers_n; i++) {
+        peers[i] = (struct dht_peer){r->config.peers[i].key, r->config.peers[i].addr};
+        candidate_add(r, &peers[i].key, &peers[i].addr);
+    }
+    if (view_get(c->view, TABLE_META, span_str("dht"), &saved))
+        (void)dht_table_restore(r->dht, c->now, saved, false); /* spoilt: as if there were none */
+    dht_bootstrap(r->dht, c->now, peers, r->config.peers_n);
+    if (!r->config.client)
+        (void)dht_publish_topic(r->dht, c->now, &r->carriers);
+    r->save_ms = c->now.mono_ms + SAVE_MS;
+    r->look_ms = c->now.mono_ms;
+    r->carriers_ms = c->now.mono_ms + 2000;
+}
+
+void reach_dgram(struct reach *r, struct core *c, const struct addr *from, struct span bytes)
+{
+    struct node_key peer;
+    struct buf plain = {0};
+    if (dht_seal_open(r->seal, c->now.mono_ms, from, bytes, &peer, &plain) == 0 &&
+        dht_datagram(r->dht, c->now, from, &peer, buf_view(&plain), plain.n, &r->out) == DHT_ANSWER)
+        dht_seal_prove(r->seal, &peer);
+    buf_free(&plain);
+    reach_flush(r, c);
+}
+
+void reach_session_up(struct reach *r, struct core *c, const struct node_key *peer)
+{
+    struct addr at;
+    if (net_addr(c->net, peer, &at))
+        candidate_add(r, peer, &at);
+    for (size_t i = 0; i < r->cand_n; i++)
+        if (node_key_eq(&r->cand[i].key, peer))
+            r->cand[i].fails = 0;
+}
+
+void reach_session_down(struct reach *r, struct core *c, const struct node_key *peer)
+{
+    (void)peer;
+    if (r->look_ms > c->now.mono_ms + LOOK_FAST_MS)
+        r->look_ms = c->now.mono_ms + LOOK_FAST_MS;
+}
+
+/* Dials candidates while there are too few sessions; those that fail wait longer each time. */
+static void look(struct reach *r, struct core *c)
+{
+    struct net_stats s;
+    net_stats(c->net, &s);
+    bool busy = false;
+    size_t start = r->cand_n ? rng_below(r->rng, r->cand_n) : 0, up = s.sessions;
+    for (size_t k = 0; k < r->cand_n && up < REACH_SESSIONS; k++) {
+        struct candidate *cand = &r->cand[(start + k) % r->cand_n];
+        if (net_up(c->net, &cand->key) || cand->not_before_ms > c->now.mono_ms)
+            continue;
+        uint32_t wait = (uint32_t)LOOK_FAST_MS << (cand->fails < 8 ? cand->fails : 8);
+        cand->fails++;
+        cand->not_before_ms = c->now.mono_ms + wait + rng_below(r->rng, LOOK_FAST_MS);
+        busy = true;
+        if (net_connect(c->net, c, &cand->key, &cand->addr) == 0)
+            up++;
+    }
+    r->look_ms = c->now.mono_ms + (busy || up < REACH_SESSIONS / 2 ? LOOK_FAST_MS : LOOK_SLOW_MS);
+}
+
+static void save(struct reach *r, struct core *c)
+{
+    struct buf b = {0};
+    dht_table_save(r->dht, &b);
+    struct change *ch = change_new(ROOM_NODE, 0, 0);
+    ch->bulk = true;
+    change_put(ch, TABLE_META, span_str("dht"), buf_view(&b));
+    fx_commit(c->fx, ch);
+    buf_free(&b);
+}
+
+void reach_find(struct reach *r, struct core *c, const struct node_key *node)
+{
+    struct id target;
+    if (net_up(c->net, node) || memcmp(node->b, r->config.node_sk + 32, 32) == 0)
+        return;
+    for (size_t i = 0; i < r->cand_n; i++)
+        if (node_key_eq(&r->cand[i].key, node)) {
+            (void)net_connect(c->net, c, node, &r->cand[i].addr);
+            return;
+        }
+    if (r->find_ms > c->now.mono_ms)
+        return; /* one search a second: the next time another */
+    r->find_ms = c->now.mono_ms + LOOK_FAST_MS;
+    dht_id(&target, &r->config.network, node);
+    (void)dht_lookup_start(r->dht, c->now, &target, 0, dht_cookie(ROOM_NODE, 1));
+}
+
+const struct dht_result *reach_result(struct reach *r, struct core *c)
+{
+    const struct dht_result *res;
+    while ((res = dht_result_next(r->dht))) {
+        if (res->cookie >> 56 != ROOM_NODE)
+            return res;
+        /* Of a lookup only the node that is the target; of providers all. */
+        for (size_t i = 0; (res->cookie & 1) && i < res->nodes_n; i++) {
+            struct id id;
+            dht_id(&id, &r->config.network, &res->nodes[i].key);
+            if (id_eq(&id, &res->target)) {
+                candidate_add(r, &res->nodes[i].key, &res->nodes[i].addr);
+                (void)net_connect(c->net, c, &res->nodes[i].key, &res->nodes[i].addr);
+            }
+        }
+        for (size_t i = 0; i < res->values_n; i++) {
+            struct dht_value v;
+            if (dht_value_read(&v, &r->config.network, c->now.unix_ms, res->values[i], false) == 0) {
+                struct node_key key;
+                memcpy(key.b, v.author, sizeof key.b);
+                candidate_add(r, &key, &v.addr);
+            }
+        }
+        if (r->look_ms > c->now.mono_ms + LOOK_FAST_MS)
+            r->look_ms = c->now.mono_ms + LOOK_FAST_MS;
+    }
+    return NULL;
+}
+
+void reach_wake(struct reach *r, struct core *c)
+{
+    if (dht_next_wake(r->dht) <= c->now.mono_ms)
+        dht_wake(r->dht, c->now, &r->out);
+    if (r->look_ms <= c->now.mono_ms)
+        look(r, c);
+    if (r->carriers_ms <= c->now.mono_ms) {
+        (void)dht_providers_start(r->dht, c->now, &r->carriers, 0, dht_cookie(ROOM_NODE, 0));
+        r->carriers_ms = c->now.mono_ms + CARRIERS_MS;
+    }
+    if (r->save_ms <= c->now.mono_ms) {
+        save(r, c);
+        r->save_ms = c->now.mono_ms + SAVE_MS;
+    }
+    reach_flush(r, c);
+}
+
+uint64_t reach_next_wake(const struct reach *r)
+{
+    uint64_t next = dht_next_wake(r->dht);
+    next = r->look_ms < next ? r->look_ms : next;
+    next = r->carriers_ms < next ? r->carriers_ms : next;
+    return r->save_ms < next ? r->save_ms : next;
+}

@@ -1,0 +1,160 @@
+/* moves_agree.c: from a proposal to money in the lock, and what anyone may always say. */
+#include "node/trade/moves_in.h"
+
+static int need_proposal(struct ask *a)
+{
+    if (a->s->agreed)
+        return no(a, "the contract is fixed already");
+    const struct fact_view *p = a->s->open[other(a)];
+    if (p == NULL)
+        return no(a, "there is no standing proposal of the other side");
+    a->m->until = p->terms.valid_until;
+    return 0;
+}
+
+int may_accept(struct ask *a)
+{
+    int err = need_proposal(a);
+    if (err)
+        return err;
+    if (a->now > a->m->until)
+        return too_late(a, a->m->until, "the proposal's time", "make a proposal of your own");
+    a->m->turn = true;
+    return 0;
+}
+
+int may_counter(struct ask *a)
+{
+    return need_proposal(a);
+}
+
+int may_decline(struct ask *a)
+{
+    return need_proposal(a);
+}
+
+int may_withdraw(struct ask *a)
+{
+    if (a->s->agreed)
+        return no(a, "the contract is fixed already");
+    return a->s->open[a->me->role] ? 0 : no(a, "you have no standing proposal");
+}
+
+int may_enrol(struct ask *a)
+{
+    int err = need_agreed(a);
+    if (err)
+        return err;
+    if (a->s->enrol[a->me->role - TRADE_ARBITER])
+        return no(a, "you enrolled already");
+    if (a->now > a->s->terms->fund_by)
+        return too_late(a, a->s->terms->fund_by, "fund-by", "");
+    a->m->until = a->s->terms->fund_by;
+    a->m->turn = true;
+    return 0;
+}
+
+int may_refuse(struct ask *a)
+{
+    int err = need_agreed(a);
+    if (!err && a->s->enrol[a->me->role - TRADE_ARBITER])
+        return no(a, "you enrolled already; that binds you");
+    if (!err && a->s->refused &&
+        identity_eq(&a->s->refused->e.author,
+                    a->me->role == TRADE_ARBITER ? &a->s->terms->arbiter : &a->s->terms->substitute))
+        return no(a, "you refused already");
+    return err;
+}
+
+/* What must stand before any money moves into a lock. */
+static int need_lock(struct ask *a)
+{
+    int err = need_agreed(a);
+    if (err)
+        return err;
+    if (a->s->terms->rail == RECORD_RAIL_DIRECT)
+        return no(a, "on the direct rail no money is held");
+    if (!a->s->enrolled)
+        return no(a, "the arbiter has not consented yet");
+    if (a->s->lock == NULL)
+        return no(a, "the parties' keys do not make a lock");
+    a->m->until = a->s->terms->fund_by;
+    if (a->now > a->s->terms->fund_by)
+        return too_late(a, a->s->terms->fund_by, "fund-by", "make a new proposal");
+    return 0;
+}
+
+int may_ready(struct ask *a)
+{
+    int err = need_lock(a);
+    if (err)
+        return err;
+    if (a->s->ready)
+        return no(a, "you said so already");
+    a->m->automatic = true;
+    return 0;
+}
+
+int may_fund(struct ask *a)
+{
+    int err = need_lock(a);
+    if (err)
+        return err;
+    if (a->s->ready == NULL)
+        return no(a, "the seller has not said ready over this lock; nobody pays before that");
+    if (a->s->lock->funding != FUNDING_NONE || a->s->funded || a->me->funding)
+        return no(a, "the lock is funded already, or about to be");
+    a->m->turn = true;
+    return 0;
+}
+
+int may_open(struct ask *a)
+{
+    int err = need_open(a);
+    if (err)
+        return err;
+    if (a->s->opened)
+        return no(a, "the seller has the address already");
+    if (a->s->shipped)
+        return no(a, "the seller shipped already");
+    a->m->automatic = a->s->terms->delivery == RECORD_DELIVERY_MODE_SHIP;
+    return 0;
+}
+
+static int need_direct(struct ask *a)
+{
+    int err = need_agreed(a);
+    if (err)
+        return err;
+    if (a->s->terms->rail != RECORD_RAIL_DIRECT)
+        return no(a, "on this rail the money is held in a lock");
+    return a->s->enrolled ? 0 : no(a, "the arbiter has not consented yet");
+}
+
+int may_paid(struct ask *a)
+{
+    int err = need_direct(a);
+    if (!err && a->s->paid)
+        return no(a, "you said so already");
+    a->m->turn = true;
+    return err;
+}
+
+int may_received(struct ask *a)
+{
+    int err = need_direct(a);
+    if (!err && a->s->received)
+        return no(a, "you said so already");
+    a->m->turn = a->s->paid != NULL;
+    return err;
+}
+
+int may_request(struct ask *a)
+{
+    return need_agreed(a);
+}
+
+int may_evidence(struct ask *a)
+{
+    return a->s->agreed ? 0 : no(a, "there is no contract yet");
+}

@@ -1,0 +1,481 @@
+/* records.c: public records: one revision a slot, ids known until they expire, floors.
+ *
+ * Of two revisions of a slot the higher stands, ties go to the lowest id.  What loses stays known by id (so
+ * that reconciliation does not fetch it again) until its own expiry.  Its bytes move to a table of their
+ * own for as long: a node that has not seen it is offered its id by everybody and settles only once
+ * somebody serves it.  No index leads there, and over quota they go first.  The slot's floor moves to the
+ * latest expiry of all that were seen in it: until then the holder stays, even past its own expiry (it
+ * then only leaves the time index, alike on every node), and nothing older can come in its place. */
+#include "store/db.h"
+
+static bool rid_get(struct tx *t, const struct id *id, struct rid *out)
+{
+    struct span v;
+    return tx_get(t, DB_RID, SPAN_OF(*id), &v) && rid_read(out, v);
+}
+
+static bool rec_get(struct tx *t, uint64_t serial, struct rec *out)
+{
+    uint8_t key[8];
+    struct span v;
+    be64_put(key, serial);
+    return tx_get(t, DB_REC, SPAN_OF(key), &v) && rec_read(out, SPAN_OF(key), v);
+}
+
+void subjects_put(struct tx *t, const struct rec *r, bool there)
+{
+    for (int i = 0; i < r->subjects_n; i++) {
+        uint8_t key[41];
+        memcpy(key, r->subjects[i].b, 32);
+        key[32] = r->kind;
+        be64_put(key + 33, r->serial);
+        if (there)
+            tx_put(t, DB_SUBJ, SPAN_OF(key), span(NULL, 0));
+        else
+            tx_del(t, DB_SUBJ, SPAN_OF(key));
+    }
+}
+
+/* The body goes, and all that leads to it; the id's own row and the slot are the caller's. */
+static void row_drop(struct tx *t, const struct rec *r)
+{
+    uint8_t key[8];
+    be64_put(key, r->serial);
+    subjects_put(t, r, false);
+    index_forget(t, r->serial);
+    tx_del(t, DB_REC, SPAN_OF(key));
+}
+
+/* An id is noted without its record: as superseded, declined, evicted.  Its serial. */
+static uint64_t note(struct tx *t, const struct id *id, uint32_t topic, int64_t created, int64_t expires,
+                     uint8_t state, const struct rid *was)
+{
+    struct rid rid = {
+        .state = state, .listed = true, .created = created, .expires = expires, .topic = topic};
+    if (was) {
+        rid.listed = was->listed;
+        rid.serial = was->serial;
+    } else {
+        rid.serial = ++t->count[COUNT_SERIAL];
+        ending_id_put(t, expires, rid.serial, id);
+        tix_note(t, topic, created, id, true);
+    }
+    rid_put(t, id, &rid);
+    return rid.serial;
+}
+
+/* The bytes of what was superseded, for whoever asks for that id; until record_end, or old_evict. */
+static void old_keep(struct tx *t, const struct rec *r)
+{
+    uint8_t row[REC_ROW_MAX], key[8];
+    if (t->over_quota || (r->flags & REC_STUB))
+        return;
+    be64_put(key, r->serial);
+    size_t n = rec_write(row, r);
+    tx_put(t, DB_OLD, SPAN_OF(key), span(row, n));
+}
+
+static void old_drop(struct tx *t, uint64_t serial)
+{
+    uint8_t key[8];
+    be64_put(key, serial);
+    tx_del(t, DB_OLD, SPAN_OF(key));
+}
+
+static void supersede(struct tx *t, const struct slot_row *old)
+{
+    struct rec r;
+    struct rid rid;
+    if (!rec_get(t, old->serial, &r) || !rid_get(t, &r.id, &rid))
+        return;
+    if (rid.listed)
+        old_keep(t, &r); /* first of all: r.bytes live until something is written */
+    row_drop(t, &r);
+    if (rid.listed) {
+        note(t, &r.id, r.topic, r.created, r.expires, KNOWN_SUPERSEDED, &rid);
+        return;
+    }
+    /* Its own time is up and only the floor held it: the floor is its successor's now. */
+    ending_id_del(t, old->floor, r.serial);
+    tx_del(t, DB_RID, SPAN_OF(r.id));
+}
+
+static bool beats(uint64_t revision, const struct id *id, const struct slot_row *row)
+{
+    if (revision != row->revision)
+        return revision > row->revision;
+    return memcmp(id->b, row->id.b, 32) < 0;
+}
+
+/* An older revision with a later end came: the slot is kept as long. */
+static void floor_raise(struct tx *t, const uint8_t *key, struct slot_row *row, int64_t floor)
+{
+    struct rid holder;
+    if (rid_get(t, &row->id, &holder) && !holder.listed) { /* only the floor holds it: see record_end */
+        ending_id_del(t, row->floor, holder.serial);
+        ending_id_put(t, floor, holder.serial, &row->id);
+    }
+    row->floor = floor;
+    slot_put(t, key, row);
+}
+
+static struct rec rec_of(struct tx *t, const struct op *op)
+{
+    struct rec r = {.kind = op->record.kind, .subjects_n = op->record.subjects_n};
+    r.flags = (uint8_t)((op->record.own ? REC_OWN : 0) | (op->record.followed ? REC_FOLLOWED : 0) |
+                        (op->record.withdraws ? REC_WITHDRAWS : 0) | (op->record.has_slot ? REC_SLOT : 0));
+    r.topic = topic_number(t, op->record.topic);
+    r.revision = op->record.revision;
+    r.created = op->record.created;
+    r.expires = op->record.expires;
+    r.received = op->record.received;
+    r.id = op->record.id;
+    r.author = op->record.author;
+    r.slot = op->record.slot;
+    memcpy(r.subjects, op->record.subjects, sizeof r.subjects);
+    r.bytes = op->record.bytes;
+    return r;
+}
+
+static void insert(struct tx *t, struct op *op, const struct rid *was, const uint8_t *slot, int64_t floor)
+{
+    uint8_t row[REC_ROW_MAX], key[8];
+    struct rec r = rec_of(t, op);
+    op->number = r.serial = ++t->count[COUNT_SERIAL];
+    be64_put(key, r.serial);
+    size_t n = rec_write(row, &r);
+    tx_append(t, DB_REC, SPAN_OF(key), span(row, n));
+    subjects_put(t, &r, true);
+    struct rid rid = {.state = KNOWN_STORED, .row = true, .listed = true, .serial = r.serial};
+    rid_put(t, &r.id, &rid);
+    if (was)
+        ending_id_del(t, r.expires, was->serial);
+    ending_id_put(t, r.expires, r.serial, &r.id);
+    tix_note(t, r.topic, r.created, &r.id, true); /* no change where it is listed already */
+    if (slot) {
+        struct slot_row s = {.revision = r.revision, .id = r.id, .serial = r.serial};
+        s.floor = floor > r.expires ? floor : r.expires;
+        slot_put(t, slot, &s);
+    }
+}
+
+/* Known already?  True when that settles it. */
+static bool settled(struct tx *t, struct op *op, struct rid *rid)
+{
+    if (rid->state == KNOWN_SUPERSEDED) {
+        op->result = OP_STALE;
+        return true;
+    }
+    if (rid->state != KNOWN_STORED)
+        return false; /* declined or evicted before, and wanted now */
+    op->result = OP_DUPLICATE;
+    op->number = rid->serial;
+    struct rec r;
+    uint8_t flags = (uint8_t)((op->record.own ? REC_OWN : 0) | (op->record.followed ? REC_FOLLOWED : 0));
+    if ((flags || op->record.own) && rec_get(t, rid->serial, &r) && (r.flags | flags) != r.flags) {
+        /* Ours after all (an identity brought back), or followed since: it is kept longer from now on. */
+        uint8_t row[REC_ROW_MAX], key[8];
+        r.flags |= flags;
+        be64_put(key, r.serial);
+        size_t n = rec_write(row, &r);
+        tx_put(t, DB_REC, SPAN_OF(key), span(row, n));
+        if (t->count[COUNT_EVICT_FOLLOWED] > r.serial)
+            t->count[COUNT_EVICT_FOLLOWED] = r.serial;
+    }
+    return true;
+}
+
+/* It comes after what replaces it: noted as it would have been, and kept to be handed on. */
+static void stale(struct tx *t, struct op *op, const struct rid *was, const uint8_t *key,
+                  struct slot_row *row)
+{
+    struct rec r = rec_of(t, op);
+    r.serial = note(t, &r.id, r.topic, r.created, r.expires, KNOWN_SUPERSEDED, was);
+    old_keep(t, &r);
+    if (r.expires > row->floor)
+        floor_raise(t, key, row, r.expires);
+    op->result = OP_STALE;
+}
+
+void record_apply(struct tx *t, struct change *c, struct op *op)
+{
+    (void)c;
+    MUST(op->record.subjects_n <= SUBJECTS_MAX && op->record.bytes.n <= REC_BYTES_MAX);
+    struct rid rid;
+    bool known = rid_get(t, &op->record.id, &rid);
+    if (known && settled(t, op, &rid))
+        return;
+    uint8_t key[SLOT_KEY_BYTES];
+    struct slot_row row;
+    bool held = false;
+    if (op->record.has_slot) {
+        struct span v;
+        slot_key(key, &op->record.author, op->record.kind, &op->record.slot);
+        held = tx_get(t, DB_SLOT, SPAN_OF(key), &v) && slot_read(&row, v);
+    }
+    bool same = held && id_eq(&row.id, &op->record.id);
+    if (held && !same && !beats(op->record.revision, &op->record.id, &row)) {
+        stale(t, op, known && !rid.row ? &rid : NULL, key, &row);
+        return;
+    }
+    if (t->over_quota && !op->record.own) {
+        if (!known)
+            note(t, &op->record.id, topic_number(t, op->record.topic), op->record.created,
+                 op->record.expires, KNOWN_EVICTED, NULL);
+        op->result = OP_QUOTA;
+        return;
+    }
+    struct rec stub;
+    if (known && rid.row && rec_get(t, rid.serial, &stub)) {
+        row_drop(t, &stub); /* evicted, its stub kept for the slot: it comes back whole */
+        if (held && !rid.listed)
+            ending_id_del(t, row.floor, rid.serial);
+    }
+    if (held && !same)
+        supersede(t, &row);
+    insert(t, op, known ? &rid : NULL, op->record.has_slot ? key : NULL, held ? row.floor : INT64_MIN);
+    op->result = OP_STORED;
+}
+
+void known_apply(struct tx *t, struct op *op)
+{
+    struct rid rid;
+    if (rid_get(t, &op->known.id, &rid)) {
+        op->result = OP_DUPLICATE;
+        return;
+    }
+    note(t, &op->known.id, topic_number(t, op->known.topic), op->known.created, op->known.expires,
+         op->known.why, NULL);
+    op->result = OP_STORED;
+}
+
+/* ---- the end of things ---- */
+
+static void unlist(struct tx *t, const struct id *id, struct rid *rid, uint32_t topic, int64_t created)
+{
+    if (!rid->listed)
+        return;
+    tix_note(t, topic, created, id, false);
+    rid->listed = false;
+}
+
+void record_end(struct tx *t, int64_t at, uint64_t serial, const struct id *id)
+{
+    struct rid rid;
+    struct rec r;
+    ending_id_del(t, at, serial);
+    if (!rid_get(t, id, &rid) || rid.serial != serial)
+        return;
+    if (!rid.row) {
+        unlist(t, id, &rid, rid.topic, rid.created);
+        old_drop(t, serial);
+        tx_del(t, DB_RID, SPAN_OF(*id));
+        return;
+    }
+    if (!rec_get(t, rid.serial, &r)) {
+        t->err = t->err ? t->err : SOUK_EDAMAGED;
+        return;
+    }
+    unlist(t, id, &rid, r.topic, r.created);
+    uint8_t key[SLOT_KEY_BYTES];
+    struct slot_row row;
+    bool holds = false;
+    if (r.flags & REC_SLOT) {
+        struct span v;
+        slot_key(key, &r.author, r.kind, &r.slot);
+        holds = tx_get(t, DB_SLOT, SPAN_OF(key), &v) && slot_read(&row, v) && id_eq(&row.id, id);
+    }
+    if (holds && row.floor > at) {
+        ending_id_put(t, row.floor, serial, id);
+        rid_put(t, id, &rid);
+    } else if (r.flags & REC_OWN) {
+        rid_put(t, id, &rid); /* the owner may want to renew it */
+    } else {
+        row_drop(t, &r);
+        tx_del(t, DB_RID, SPAN_OF(*id));
+        if (holds)
+            tx_del(t, DB_SLOT, SPAN_OF(key));
+    }
+}
+
+/* A record gives way to the quota: its id stays known, and so does its slot's floor, on a stub. */
+static void evict(struct tx *t, const struct rec *r)
+{
+    struct rid rid;
+    if (!rid_get(t, &r->id, &rid))
+        return;
+    row_drop(t, r);
+    rid.state = KNOWN_EVICTED;
+    if (r->flags & REC_SLOT) {
+        uint8_t row[REC_ROW_MAX], key[8];
+        struct rec stub = *r;
+        stub.flags |= REC_STUB;
+        stub.subjects_n = 0;
+        stub.bytes = span(NULL, 0);
+        be64_put(key, r->serial);
+        size_t n = rec_write(row, &stub);
+        tx_put(t, DB_REC, SPAN_OF(key), span(row, n));
+    } else {
+        rid = (struct rid){.state = KNOWN_EVICTED, .listed = rid.listed, .serial = r->serial};
+        rid.expires = r->expires;
+        rid.created = r->created;
+        rid.topic = r->topic;
+    }
+    rid_put(t, &r->id, &rid);
+}
+
+/* The next record of a class from the class's cursor on.  Cursors only go forward: what lies behind them
+ * is gone or of the other class. */
+static bool evictable(struct tx *t, bool followed, struct rec *out)
+{
+    uint64_t *from = &t->count[followed ? COUNT_EVICT_FOLLOWED : COUNT_EVICT];
+    struct walk w;
+    uint8_t key[8];
+    bool found = false;
+    be64_put(key, *from);
+    walk_open(&w, t->txn, t->s->dbi[DB_REC]);
+    walk_seek(&w, SPAN_OF(key));
+    for (; w.valid && !found; walk_next(&w)) {
+        if (!rec_read(out, w.key, w.value))
+            break;
+        *from = out->serial;
+        found = !(out->flags & (REC_OWN | REC_STUB)) && !!(out->flags & REC_FOLLOWED) == followed;
+    }
+    walk_close(&w);
+    return found;
+}
+
+static bool oldest_blob(struct tx *t, int64_t *touched, struct id *root)
+{
+    struct walk w;
+    walk_open(&w, t->txn, t->s->dbi[DB_BAGE]);
+    walk_seek(&w, span(NULL, 0));
+    bool found = w.valid && w.key.n == 40;
+    if (found) {
+        *touched = (int64_t)be64_get(w.key.p);
+        memcpy(root->b, w.key.p + 8, 32);
+    }
+    walk_close(&w);
+    return found;
+}
+
+/* The oldest of what was superseded; its id stays known as it was. */
+static bool old_evict(struct tx *t)
+{
+    struct walk w;
+    uint64_t serial = 0;
+    walk_open(&w, t->txn, t->s->dbi[DB_OLD]);
+    walk_seek(&w, span(NULL, 0));
+    bool found = w.valid && w.key.n == 8;
+    if (found)
+        serial = be64_get(w.key.p);
+    walk_close(&w);
+    if (found)
+        old_drop(t, serial);
+    return found;
+}
+
+/* What was superseded goes first.  Then what nobody here follows, oldest first, be it a record or a blob;
+ * then what is followed. */
+static bool evict_one(struct tx *t)
+{
+    struct rec r;
+    struct id root;
+    int64_t touched = 0;
+    if (old_evict(t))
+        return true;
+    bool blob = oldest_blob(t, &touched, &root);
+    bool record = evictable(t, false, &r);
+    if (blob && (!record || touched <= r.received)) {
+        struct op op;
+        blob_drop(t, &root, &op);
+        return true;
+    }
+    if (!record)
+        record = evictable(t, true, &r);
+    if (record)
+        evict(t, &r);
+    return record;
+}
+
+static void end_one(struct tx *t, int64_t at, enum ending what, struct span key, const struct id *id)
+{
+    struct id a, b;
+    struct span v;
+    struct op op;
+    if (what == END_ID) {
+        record_end(t, at, be64_get(key.p), id);
+        return;
+    }
+    ending_del(t, at, what, key);
+    if (what == END_MAIL) {
+        memcpy(a.b, key.p, 32);
+        memcpy(b.b, key.p + 32, 32);
+        mail_drop(t, &a, &b, &op);
+    } else if (what == END_STOCK) {
+        if (tx_get(t, DB_STOCK, key, &v) && v.n == 12 && (int64_t)be64_get(v.p + 4) <= at)
+            tx_del(t, DB_STOCK, key);
+    } else if (what == END_REFUSED) {
+        uint8_t k[33] = {TABLE_REFUSED};
+        memcpy(k + 1, key.p, 32);
+        if (tx_get(t, DB_SMALL, SPAN_OF(k), &v) && v.n == 8 && (int64_t)be64_get(v.p) <= at)
+            tx_del(t, DB_SMALL, SPAN_OF(k));
+    }
+}
+
+struct due {
+    uint8_t key[ENDING_KEY_MAX];
+    size_t n;
+    int64_t at;
+    struct id id;
+};
+
+/* The next thing due from a key on; entries of the present bucket that are not due yet are passed over. */
+static bool next_due(struct tx *t, int64_t now, struct due *d)
+{
+    static const uint8_t lengths[] = {8, 64, 64, 32};
+    struct walk w;
+    bool found = false;
+    walk_open(&w, t->txn, t->s->dbi[DB_EXP]);
+    for (walk_seek(&w, span(d->key, d->n)); w.valid && !found; walk_next(&w)) {
+        uint8_t last[ENDING_KEY_MAX];
+        ending_key(last, now, END_ID, span("", 0));
+        if (w.key.n < 6 || w.key.p[5] > END_REFUSED || w.key.n != 6u + lengths[w.key.p[5]] ||
+            w.value.n != (w.key.p[5] == END_ID ? 40 : 8)) {
+            t->err = SOUK_EDAMAGED;
+            break;
+        }
+        if (memcmp(w.key.p, last, 5) > 0)
+            break;
+        d->at = (int64_t)be64_get(w.value.p);
+        if (d->at > now)
+            continue;
+        found = true;
+        d->n = w.key.n;
+        memcpy(d->key, w.key.p, w.key.n);
+        if (w.value.n == 40)
+            memcpy(d->id.b, w.value.p + 8, 32);
+    }
+    walk_close(&w);
+    return found;
+}
+
+uint32_t expire_apply(struct tx *t, int64_t now, uint32_t limit)
+{
+    uint32_t done = 0;
+    struct due d = {.n = 0};
+    for (; done < limit && !t->err && next_due(t, now, &d); done++)
+        end_one(t, d.at, (enum ending)d.key[5], span(d.key + 6, d.n - 6), &d.id);
+    uint64_t quota = t->s->config.quota_bytes;
+    /* Down to 31/32, so that intake is not refused again at once. */
+    while (quota && done < limit && !t->err &&
+           tx_used_pages(t) * t->s->page_bytes > (t->over_quota ? quota - quota / 32 : quota)) {
+        t->over_quota = true;
+        if (!evict_one(t))
+            break;
+        done++;
+    }
+    if (quota && tx_used_pages(t) * t->s->page_bytes <= quota)
+        t->over_quota = false;
+    return done;
+}

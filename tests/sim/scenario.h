@@ -1,0 +1,29 @@
+/* scenario.h: what main.c runs.  A scenario returns true when all that it promises held, and says on stdout
+ * what it measured or what did not hold. */
+#ifndef SOUK_SCENARIO_H
+#define SOUK_SCENARIO_H
+#include "tests/sim/world.h"
+
+struct scenario_args {
+    uint64_t seed;
+    size_t nodes; /* 0: the scenario's own */
+};
+struct scenario {
+    const char *name;
+    bool (*run)(const struct scenario_args *args);
+    bool only_long;
+};
+bool scenario_converge(const struct scenario_args *args);
+bool scenario_converge_200(const struct scenario_args *args); /* the same with 200 nodes */
+bool scenario_market(const struct scenario_args *args);
+bool scenario_trade(const struct scenario_args *args);
+bool scenario_trade_crash(const struct scenario_args *args);
+
+#define EXPECT(x)                                                           \
+    do {                                                                    \
+        if (!(x)) {                                                         \
+            printf("  %s:%d: does not hold: %s\n", __FILE__, __LINE__, #x); \
+            goto fail;                                                      \
+        }                                                                   \
+    } while (0)
+#endif

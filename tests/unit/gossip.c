@@ -1,0 +1,110 @@
+// links: gossip
+/* What a hostile peer may not do to gossip: a room of one node, fed by hand. */
+#include "crypto/wire/pack.h"
+#include "gossip.gen.h"
+#include "node/gossip/engine.h"
+#include "node/keys/keys.h"
+#include "node/net/net.h"
+#include "store_help.h"
+#include <sodium.h>
+
+static struct bench *bench;
+static struct network network;
+static struct rng rng;
+static struct effects fx;
+static struct core core;
+static const struct node_key peer = {{1, 2, 3}};
+
+static int setup(void **state)
+{
+    (void)state;
+    uint8_t sk[64] = {5};
+    assert_int_equal(network_make(&network, "t", 0, 0, true), 0);
+    rng_seed_u64(&rng, 4);
+    bench = bench_new(16 << 20, 0);
+    core = (struct core){.network = &network,
+                         .rng = &rng,
+                         .now = {1000, INT64_C(1790000000000)},
+                         .view = bench->view,
+                         .fx = &fx,
+                         .keys = keys_new(sk, true),
+                         .net = net_new(&(struct net_config){.idle_ms = 1000}, &network, &rng),
+                         .gossip = gossip_new(&network, &rng, 0)};
+    gossip_session_up(core.gossip, &core, &peer);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    gossip_free(core.gossip);
+    net_free(core.net);
+    keys_free(core.keys);
+    effects_free(&fx);
+    fx = (struct effects){0};
+    bench_free(bench);
+    return 0;
+}
+
+static int hear(unsigned number, const struct buf *b)
+{
+    return gossip_message(core.gossip, &core, &peer, CHANNEL_GOSSIP, number, buf_view(b));
+}
+
+static void test_asking_about_topics_does_not_make_them(void **state)
+{
+    (void)state;
+    struct gossip_stats s;
+    for (int i = 0; i < 500; i++) {
+        char name[16];
+        struct buf b = {0}, first = {0};
+        struct negset *none = negset_new();
+        struct neg_set view = negset_view(none);
+        struct neg neg;
+        neg_init(&neg, &view, GOSSIP_FRAME_BYTES);
+        neg_initiate(&neg, &first);
+        snprintf(name, sizeof name, "t%d/FR", i);
+        struct gossip_reconcile m = {.topic = span_str(name), .round = 1, .message = buf_view(&first)};
+        gossip_reconcile_encode(&b, &m);
+        assert_int_equal(hear(GOSSIP_RECONCILE, &b), 0);
+        neg_free(&neg);
+        negset_free(none);
+        buf_free(&first);
+        buf_free(&b);
+    }
+    gossip_stats(core.gossip, &s);
+    assert_int_equal(s.topics, 0);
+}
+
+static void test_records_that_nobody_asked_for_are_on_the_budget(void **state)
+{
+    (void)state;
+    struct gossip_stats s;
+    struct span junk[16];
+    struct buf b = {0};
+    for (int i = 0; i < 16; i++)
+        junk[i] = span("\xc1", 1);
+    struct gossip_records m = {.records = junk, .records_n = 16};
+    gossip_records_encode(&b, &m);
+    for (int i = 0; i < GOSSIP_BURST / 16; i++)
+        assert_int_equal(hear(GOSSIP_RECORDS, &b), SOUK_EFORM);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(hear(GOSSIP_RECORDS, &b), 0); /* not looked at */
+    gossip_stats(core.gossip, &s);
+    assert_int_equal(s.refused, GOSSIP_BURST);
+    core.now.mono_ms += 1000;
+    assert_int_equal(hear(GOSSIP_RECORDS, &b), SOUK_EFORM);
+    buf_free(&b);
+}
+
+int main(void)
+{
+    if (sodium_init() < 0)
+        return 1;
+#define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(asking_about_topics_does_not_make_them),
+        T(records_that_nobody_asked_for_are_on_the_budget),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
