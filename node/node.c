@@ -11,7 +11,6 @@
 #include "node/rail/rail.h"
 #include "node/reach.h"
 #include "node/trade/trade.h"
-#include <sodium.h>
 #include <stdlib.h>
 
 struct node {
@@ -108,15 +107,13 @@ static const struct hooks node_hooks = {.session_up = session_up,
 /* ---- life ---- */
 struct node *node_new(const struct node_config *config, struct rng *rng)
 {
-    struct node *n = sodium_malloc(sizeof *n); /* the configuration holds the node's secret key */
-    MUST(n != NULL);
-    memset(n, 0, sizeof *n);
+    struct node *n = xcalloc(1, sizeof *n);
     n->config = *config;
+    n->config.node_sk = NULL;
     struct net_config nc = {.self = config->listen};
     if (config->client)
         nc.self.port = 0;
     const struct network *net = &n->config.network;
-    n->reach = reach_new(config, rng);
     n->core = (struct core){.network = net,
                             .hooks = &node_hooks,
                             .rng = rng,
@@ -131,9 +128,9 @@ struct node *node_new(const struct node_config *config, struct rng *rng)
                             .api = api_new(net, rng)};
     if (config->tick_ms)
         rails_tick(n->core.rails, config->tick_ms);
+    n->reach = reach_new(&n->config, n->core.keys, rng);
     market_set_funding_check(n->core.market, funding_holds, NULL);
     outbox_on_taken(n->core.outbox, trades_taken);
-    sodium_memzero(n->config.node_sk, sizeof n->config.node_sk);
     return n;
 }
 
@@ -150,7 +147,7 @@ void node_free(struct node *n)
     net_free(n->core.net);
     reach_free(n->reach);
     keys_free(n->core.keys);
-    sodium_free(n);
+    free(n);
 }
 
 const struct node_key *node_self(const struct node *n)

@@ -10,8 +10,8 @@ struct node_peer {
 };
 struct node_config {
     struct network network;
-    uint8_t node_sk[64]; /* Ed25519, libsodium layout; wiped by whoever filled it in */
-    struct addr listen;  /* one port for UDP and TCP */
+    uint8_t *node_sk; /* 64 bytes, Ed25519 in libsodium's layout: copied by node_new, wiped by its owner */
+    struct addr listen; /* one port for UDP and TCP */
     struct node_peer peers[NODE_PEERS_MOST];
     size_t peers_n;
     bool cheap_kdf;         /* key files with little Argon2id: tests and the demo */

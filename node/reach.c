@@ -3,7 +3,6 @@
 #include "crypto/sign.h"
 #include "node/keys/keys.h"
 #include "node/net/net.h"
-#include <sodium.h>
 #include <stdlib.h>
 
 enum { SAVE_MS = 300000, LOOK_FAST_MS = 1000, LOOK_SLOW_MS = 30000, CARRIERS_MS = 120000, CANDIDATES = 64 };
@@ -16,6 +15,7 @@ struct candidate {
 };
 struct reach {
     struct node_config config;
+    const struct keys *keys;
     struct rng *rng;
     struct dht *dht;
     struct dht_seal *seal;
@@ -29,15 +29,14 @@ struct reach {
 static void sign_provider(void *arg, const struct id *hash, struct sig *out)
 {
     const struct reach *r = arg;
-    sign_hash(out, r->config.node_sk, hash);
+    sign_hash(out, keys_node_secret(r->keys), hash);
 }
 
-struct reach *reach_new(const struct node_config *config, struct rng *rng)
+struct reach *reach_new(const struct node_config *config, const struct keys *keys, struct rng *rng)
 {
-    struct reach *r = sodium_malloc(sizeof *r); /* it holds the node's secret key */
-    MUST(r != NULL);
-    memset(r, 0, sizeof *r);
+    struct reach *r = xcalloc(1, sizeof *r);
     r->config = *config;
+    r->keys = keys;
     r->rng = rng;
     hash_souk_one(&r->carriers, &r->config.network, "souk:topic", span_str("*"));
     return r;
@@ -50,7 +49,7 @@ void reach_free(struct reach *r)
     dht_free(r->dht);
     dht_seal_free(r->seal);
     dht_out_free(&r->out);
-    sodium_free(r);
+    free(r);
 }
 
 struct dht *reach_dht(struct reach *r)
@@ -73,7 +72,7 @@ void reach_flush(struct reach *r, struct core *c)
 
 static void candidate_add(struct reach *r, const struct node_key *key, const struct addr *addr)
 {
-    if (memcmp(key->b, r->config.node_sk + 32, 32) == 0 || !addr->port ||
+    if (node_key_eq(key, keys_node(r->keys)) || !addr->port ||
         (addr_is_private(addr) && !r->config.network.loopback))
         return;
     for (size_t i = 0; i < r->cand_n; i++)
@@ -100,7 +99,7 @@ void reach_boot(struct reach *r, struct core *c)
     if (is_zero(dc.addr.ip, 16) || (addr_is_ipv4(&dc.addr) && is_zero(dc.addr.ip + 12, 4)))
         dc.addr = (struct addr){{0}, 0}; /* listens everywhere: peers tell where they see us */
     r->dht = dht_new(&dc, c->now);
-    r->seal = dht_seal_new(&r->config.network, r->config.node_sk, r->rng, NULL);
+    r->seal = dht_seal_new(&r->config.network, keys_node_secret(r->keys), r->rng, NULL);
     for (size_t i = 0; i < r->config.peers_n; i++) {
         peers[i] = (struct dht_peer){r->config.peers[i].key, r->config.peers[i].addr};
         candidate_add(r, &peers[i].key, &peers[i].addr);
@@ -178,7 +177,7 @@ static void save(struct reach *r, struct core *c)
 void reach_find(struct reach *r, struct core *c, const struct node_key *node)
 {
     struct id target;
-    if (net_up(c->net, node) || memcmp(node->b, r->config.node_sk + 32, 32) == 0)
+    if (net_up(c->net, node) || node_key_eq(node, keys_node(r->keys)))
         return;
     for (size_t i = 0; i < r->cand_n; i++)
         if (node_key_eq(&r->cand[i].key, node)) {

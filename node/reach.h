@@ -10,7 +10,8 @@
 enum { REACH_SESSIONS = 8 }; /* kept up by our own dialling */
 
 struct reach;
-struct reach *reach_new(const struct node_config *config, struct rng *rng);
+/* keys: borrowed for the life of it. */
+struct reach *reach_new(const struct node_config *config, const struct keys *keys, struct rng *rng);
 void reach_free(struct reach *r);
 struct dht *reach_dht(struct reach *r); /* NULL before boot */
 void reach_boot(struct reach *r, struct core *c);

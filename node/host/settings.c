@@ -332,7 +332,8 @@ int settings_node_key(struct settings *s, struct report *r)
         err = report_set(
             r, SOUK_EINVALID,
             "%s was made for a network with an easier puzzle: move it away, and a new one is made", path);
-    memcpy(s->node.node_sk, pair.sk, sizeof pair.sk);
+    memcpy(s->node_sk, pair.sk, sizeof s->node_sk);
+    s->node.node_sk = s->node_sk;
     sodium_memzero(seed, sizeof seed);
     sodium_memzero(&pair, sizeof pair);
     return err;

@@ -8,6 +8,7 @@ struct settings {
     char home[256];
     struct host_config host;
     struct node_config node; /* network, listen, peers…; the node key is read by settings_node_key */
+    uint8_t node_sk[64];     /* what node.node_sk points to; host_run wipes it */
     char network[40];
     unsigned work_bits, puzzle_bits;
     bool loopback;

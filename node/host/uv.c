@@ -253,7 +253,7 @@ static int start(struct host *h, const struct host_config *hc, struct node_confi
     h->writer = writer_thread_new(h->store, knock, h);
     h->workers = workers_new(2, knock, h);
     h->node = node_new(nc, &h->rng);
-    sodium_memzero(nc->node_sk, sizeof nc->node_sk);
+    sodium_memzero(nc->node_sk, 64);
     return 0;
 }
 

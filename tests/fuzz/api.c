@@ -49,7 +49,7 @@ static void begin(void)
     MUST(network_make(&nc.network, "fuzz", 0, 0, true) == 0);
     MUST(addr_parse(&nc.listen, "127.0.0.1:7411", 14));
     sign_keypair_from_seed(&pair, seed);
-    memcpy(nc.node_sk, pair.sk, sizeof nc.node_sk);
+    nc.node_sk = pair.sk;
     struct store_config sc = {.map_bytes = 256 << 20, .network = nc.network.id, .rng = &rng};
     MUST(store_open(&store, dir, &sc, &r) == 0);
     view = view_open(store);

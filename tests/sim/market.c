@@ -35,8 +35,7 @@ static struct span load(struct buf *b, const char *file)
 {
     char path[600];
     uint8_t block[4096];
-    size_t root = strlen(__FILE__) - strlen("sim/market.c");
-    snprintf(path, sizeof path, "%.*sdata/%s", (int)root, __FILE__, file);
+    snprintf(path, sizeof path, SOUK_SOURCE_DIR "/tests/data/%s", file);
     FILE *f = fopen(path, "rb");
     buf_clear(b);
     for (size_t n; f && (n = fread(block, 1, sizeof block, f)) > 0;)

@@ -20,6 +20,7 @@ static const int64_t world_epoch_ms = INT64_C(1790000000000);
 struct sim_node {
     struct world *world;
     struct node_config config;
+    struct keypair pair;
     struct rng rng;
     struct store *store;
     struct view *view;
@@ -288,7 +289,7 @@ static void input(struct world *w, size_t i, const struct event *ev)
 /* ---- nodes ---- */
 const struct node_key *world_key(const struct world *w, size_t i)
 {
-    return (const struct node_key *)(const void *)(w->nodes[i].config.node_sk + 32);
+    return (const struct node_key *)(const void *)w->nodes[i].pair.pk;
 }
 
 struct addr world_addr(const struct world *w, size_t i)
@@ -330,7 +331,6 @@ size_t world_add(struct world *w, const size_t *peers, size_t peers_n, int64_t s
     size_t i = w->n++;
     struct sim_node *s = &w->nodes[i];
     uint8_t seed[32];
-    struct keypair pair;
     s->world = w;
     s->skew_ms = skew_ms;
     s->config.network = w->config.network;
@@ -338,8 +338,8 @@ size_t world_add(struct world *w, const size_t *peers, size_t peers_n, int64_t s
     s->config.cheap_kdf = true;
     s->config.mock_rail = true;
     rng_bytes(&w->rng, seed, sizeof seed);
-    sign_keypair_from_seed(&pair, seed);
-    memcpy(s->config.node_sk, pair.sk, sizeof pair.sk);
+    sign_keypair_from_seed(&s->pair, seed);
+    s->config.node_sk = s->pair.sk;
     for (size_t k = 0; k < peers_n; k++)
         s->config.peers[s->config.peers_n++] =
             (struct node_peer){*world_key(w, peers[k]), world_addr(w, peers[k])};

@@ -160,7 +160,7 @@ static int setup(void **state)
     struct keypair pair;
     uint8_t seed[32] = {9};
     sign_keypair_from_seed(&pair, seed);
-    memcpy(nc.node_sk, pair.sk, 64);
+    nc.node_sk = pair.sk;
     assert_int_equal(network_make(&nc.network, "t", 0, 0, true), 0);
     addr_parse(&nc.listen, "127.0.0.1:7411", 14);
     rng_seed_u64(&rng, 3);
