@@ -12,22 +12,26 @@ _Static_assert(DHT_SEAL_HEAD + 16 == DHT_SEAL_BYTES && (int)DHT_SEAL_BYTES == (i
                "one size");
 _Static_assert(NONCE_AT + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES == DHT_SEAL_HEAD, "one layout");
 
+/* A token bucket in thousandths, so that slow rates count too. */
+struct budget {
+    uint64_t at_ms;
+    uint64_t milli;
+};
+/* Strangers spoke first; the chosen were written to, often on hearsay; the proven answered.  Each class
+ * pushes out only its own. */
+enum { STRANGER, CHOSEN, PROVEN, CLASSES };
 /* Keys shared with one peer: in a slab of locked memory, in the list of its class, newest first. */
 struct peer {
     struct peer *older, *newer;
     uint8_t send[32], receive[32];
     struct node_key key;
-    bool proven;
+    uint8_t class;
+    struct budget rate; /* of its true datagrams, unless it is a stranger */
 };
 struct class
 {
     struct peer *newest, *oldest;
     uint32_t n, most;
-};
-/* A token bucket in thousandths, so that slow rates count too. */
-struct budget {
-    uint64_t at_ms;
-    uint64_t milli;
 };
 struct dht_seal {
     const struct network *net;
@@ -38,7 +42,7 @@ struct dht_seal {
     struct map peers;
     struct peer **slabs, *free;
     uint32_t slabs_n;
-    struct class classes[2]; /* strangers, proven */
+    struct class classes[CLASSES];
     struct budget total, *prefix_curves, *prefix_dgrams;
     uint8_t seed[16];
     struct dht_seal_stats stats;
@@ -47,6 +51,7 @@ struct dht_seal {
 void dht_seal_knobs_default(struct dht_seal_knobs *out)
 {
     *out = (struct dht_seal_knobs){.proven_most = 1024,
+                                   .chosen_most = 512,
                                    .strangers_most = 256,
                                    .curve_a_second = 1000,
                                    .curve_burst = 2000,
@@ -66,15 +71,16 @@ struct dht_seal *dht_seal_new(const struct network *net, const uint8_t sign_sk[s
         s->knobs = *knobs;
     else
         dht_seal_knobs_default(&s->knobs);
-    MUST(s->knobs.proven_most > 0 && s->knobs.strangers_most > 0);
+    MUST(s->knobs.proven_most > 0 && s->knobs.chosen_most > 0 && s->knobs.strangers_most > 0);
     memcpy(s->self.b, sign_sk + 32, 32);
     s->secret = sodium_malloc(32);
     MUST(s->secret != NULL);
     xkey_secret_from_sign(s->secret, sign_sk);
     map_init(&s->peers, 32, rng);
     rng_bytes(rng, s->seed, sizeof s->seed);
-    s->classes[0].most = s->knobs.strangers_most;
-    s->classes[1].most = s->knobs.proven_most;
+    s->classes[STRANGER].most = s->knobs.strangers_most;
+    s->classes[CHOSEN].most = s->knobs.chosen_most;
+    s->classes[PROVEN].most = s->knobs.proven_most;
     s->total.milli = s->knobs.curve_burst * 1000ull;
     return s;
 }
@@ -95,7 +101,7 @@ void dht_seal_free(struct dht_seal *s)
 
 static void unlink_peer(struct dht_seal *s, struct peer *p)
 {
-    struct class *c = &s->classes[p->proven];
+    struct class *c = &s->classes[p->class];
     *(p->newer ? &p->newer->older : &c->newest) = p->older;
     *(p->older ? &p->older->newer : &c->oldest) = p->newer;
     c->n--;
@@ -110,12 +116,12 @@ static void forget(struct dht_seal *s, struct peer *p)
     s->free = p;
 }
 
-static void link_newest(struct dht_seal *s, struct peer *p, bool proven)
+static void link_newest(struct dht_seal *s, struct peer *p, uint8_t class)
 {
-    struct class *c = &s->classes[proven];
+    struct class *c = &s->classes[class];
     while (c->n >= c->most)
         forget(s, c->oldest);
-    p->proven = proven;
+    p->class = class;
     p->newer = NULL;
     p->older = c->newest;
     *(c->newest ? &c->newest->newer : &c->oldest) = p;
@@ -151,7 +157,7 @@ static void direction_key(const struct dht_seal *s, uint8_t out[static 32], cons
 }
 
 /* The curve operation.  NULL: not a usable key. */
-static struct peer *agree(struct dht_seal *s, const struct node_key *key, bool proven)
+static struct peer *agree(struct dht_seal *s, uint64_t now_ms, const struct node_key *key, uint8_t class)
 {
     struct xkey x;
     uint8_t shared[32];
@@ -160,10 +166,11 @@ static struct peer *agree(struct dht_seal *s, const struct node_key *key, bool p
         return NULL;
     struct peer *p = fresh(s);
     p->key = *key;
+    p->rate = (struct budget){now_ms, s->knobs.dgrams_burst * 1000ull};
     direction_key(s, p->send, shared, &s->self, key);
     direction_key(s, p->receive, shared, key, &s->self);
     sodium_memzero(shared, sizeof shared);
-    link_newest(s, p, proven);
+    link_newest(s, p, class);
     map_put(&s->peers, key, p);
     return p;
 }
@@ -171,9 +178,9 @@ static struct peer *agree(struct dht_seal *s, const struct node_key *key, bool p
 static struct peer *known(struct dht_seal *s, const struct node_key *key)
 {
     struct peer *p = map_get(&s->peers, key);
-    if (p && s->classes[p->proven].newest != p) {
+    if (p && s->classes[p->class].newest != p) {
         unlink_peer(s, p);
-        link_newest(s, p, p->proven);
+        link_newest(s, p, p->class);
     }
     return p;
 }
@@ -236,11 +243,12 @@ int dht_seal_open(struct dht_seal *s, uint64_t now_ms, const struct addr *from, 
         return SOUK_EFORM;
     }
     memcpy(key.b, in.p + SENDER_AT, 32);
-    if (!within_rate(s, now_ms, from)) {
+    struct peer *p = known(s, &key);
+    bool friend = p && p->class != STRANGER;
+    if (!friend && !within_rate(s, now_ms, from)) {
         s->stats.dropped_budget++;
         return SOUK_EQUOTA;
     }
-    struct peer *p = known(s, &key);
     if (!p && !dht_puzzle_ok(s->net, &key)) {
         s->stats.dropped_puzzle++;
         return SOUK_EWORK;
@@ -249,7 +257,7 @@ int dht_seal_open(struct dht_seal *s, uint64_t now_ms, const struct addr *from, 
         s->stats.dropped_budget++;
         return SOUK_EQUOTA;
     }
-    if (!p && !(p = agree(s, &key, false))) {
+    if (!p && !(p = agree(s, now_ms, &key, STRANGER))) {
         s->stats.dropped_form++;
         return SOUK_EFORM;
     }
@@ -262,6 +270,14 @@ int dht_seal_open(struct dht_seal *s, uint64_t now_ms, const struct addr *from, 
         s->stats.dropped_forged++;
         return SOUK_ESIGNATURE;
     }
+    /* A friend answers for what it truly sent: addresses can be forged, and who floods us in the name of a
+     * prefix must not silence the friends who live there. */
+    if (friend && !exempt(s, from) &&
+        !spend(&p->rate, now_ms, s->knobs.dgrams_a_second, s->knobs.dgrams_burst)) {
+        plain->n = before;
+        s->stats.dropped_budget++;
+        return SOUK_EQUOTA;
+    }
     *sender = key;
     s->stats.opened++;
     return 0;
@@ -270,13 +286,12 @@ int dht_seal_open(struct dht_seal *s, uint64_t now_ms, const struct addr *from, 
 int dht_seal_wrap(struct dht_seal *s, uint64_t now_ms, const struct node_key *to, struct span plain,
                   struct buf *out)
 {
-    (void)now_ms;
     if (plain.n == 0 || plain.n > DHT_PLAIN_MOST)
         return SOUK_ERANGE;
     /* A stranger's request has just put its key among the strangers; whoever else we write to was chosen.
      */
     struct peer *p = known(s, to);
-    if (!p && !(p = agree(s, to, true)))
+    if (!p && !(p = agree(s, now_ms, to, CHOSEN)))
         return SOUK_EINVALID;
     uint8_t *o = buf_grow(out, plain.n + DHT_SEAL_BYTES);
     o[0] = DHT_SEAL_VERSION;
@@ -292,15 +307,16 @@ int dht_seal_wrap(struct dht_seal *s, uint64_t now_ms, const struct node_key *to
 void dht_seal_prove(struct dht_seal *s, const struct node_key *peer)
 {
     struct peer *p = map_get(&s->peers, peer);
-    if (!p || p->proven)
+    if (!p || p->class == PROVEN)
         return;
     unlink_peer(s, p);
-    link_newest(s, p, true);
+    link_newest(s, p, PROVEN);
 }
 
 void dht_seal_stats_read(const struct dht_seal *s, struct dht_seal_stats *out)
 {
     *out = s->stats;
-    out->strangers = s->classes[0].n;
-    out->proven = s->classes[1].n;
+    out->strangers = s->classes[STRANGER].n;
+    out->chosen = s->classes[CHOSEN].n;
+    out->proven = s->classes[PROVEN].n;
 }

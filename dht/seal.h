@@ -6,8 +6,10 @@
  * Keys, one a direction: BLAKE2b("souk:dht-seal", X25519(both node keys), sender, receiver), salted with
  * the network's id.  Knowing who really sent costs a curve operation once a peer (about 60 µs); therefore
  * before it, cheapest first: length, version, hint, the sender's puzzle, the budget of its address's
- * prefix, the budget of all strangers together.  Keys are cached: those of peers that answered us or were
- * chosen by us apart from those of strangers, so that a flood of strangers cannot push out a friend.
+ * prefix, the budget of all strangers together.  Keys are cached in three classes that do not push out each
+ * other: of peers that answered us, of those we wrote to (which may be inventions of a liar), of strangers.
+ * The first two are friends: no budget of a prefix stands before their datagrams (addresses can be forged),
+ * each has its own, charged for what it truly sent.
  *
  * A replay is harmless and not looked for: an answer must match an outstanding random request id, and a
  * write needs a fresh token bound to address and node key (spec/dht.md).
@@ -22,10 +24,10 @@
 enum { DHT_SEAL_HEAD = 61, DHT_SEAL_BYTES = 77, DHT_SEAL_VERSION = 1 };
 
 struct dht_seal_knobs {
-    uint32_t proven_most, strangers_most;   /* keys cached, about 160 bytes each */
-    uint32_t curve_a_second, curve_burst;   /* curve operations for strangers, in all */
-    uint32_t prefix_a_second, prefix_burst; /* the same for one /24 or /64 */
-    uint32_t dgrams_a_second, dgrams_burst; /* any datagrams from one /24 or /64 */
+    uint32_t proven_most, chosen_most, strangers_most; /* keys cached, about 170 bytes each */
+    uint32_t curve_a_second, curve_burst;              /* curve operations for strangers, in all */
+    uint32_t prefix_a_second, prefix_burst;            /* the same for one /24 or /64 */
+    uint32_t dgrams_a_second, dgrams_burst;            /* of strangers from one /24 or /64; of a friend */
 };
 void dht_seal_knobs_default(struct dht_seal_knobs *out);
 
@@ -49,7 +51,7 @@ void dht_seal_prove(struct dht_seal *s, const struct node_key *peer);
 struct dht_seal_stats {
     uint64_t opened, wrapped, curves;
     uint64_t dropped_form, dropped_puzzle, dropped_budget, dropped_forged;
-    uint32_t proven, strangers;
+    uint32_t proven, chosen, strangers;
 };
 void dht_seal_stats_read(const struct dht_seal *s, struct dht_seal_stats *out);
 #endif

@@ -209,6 +209,83 @@ static void strangers_do_not_push_out_the_proven(void **state)
         dht_seal_free(b[i].seal);
 }
 
+/* Addresses are easily forged, keys are not: who floods us in the name of a prefix costs the strangers
+ * there their hearing, but not those who have answered us or whom we have asked. */
+static void a_flood_in_the_name_of_a_prefix_does_not_silence_its_friends(void **state)
+{
+    (void)state;
+    struct dht_seal_knobs k;
+    dht_seal_knobs_default(&k);
+    k.dgrams_burst = 20;
+    k.dgrams_a_second = 10;
+    struct side a, b, c;
+    side_new(&a, NULL);
+    side_new(&b, &k);
+    side_new(&c, NULL);
+    struct buf sealed = {0}, plain = {0};
+    struct node_key from;
+    uint8_t bad[100];
+    dht_seal_wrap(b.seal, 0, &a.key, span_str("are you there?"), &sealed);
+    for (int i = 0; i < 100; i++) {
+        forge(bad, &b, true);
+        if (i % 2) /* in the friend's name too */
+            memcpy(bad + 5, a.key.b, 32);
+        dht_seal_open(b.seal, 0, &here, SPAN_OF(bad), &from, &plain);
+    }
+    buf_clear(&sealed);
+    dht_seal_wrap(c.seal, 0, &b.key, span_str("a stranger"), &sealed);
+    assert_int_equal(dht_seal_open(b.seal, 0, &here, buf_view(&sealed), &from, &plain), SOUK_EQUOTA);
+    buf_clear(&sealed);
+    dht_seal_wrap(a.seal, 0, &b.key, span_str("yes"), &sealed);
+    assert_int_equal(dht_seal_open(b.seal, 0, &here, buf_view(&sealed), &from, &plain), 0);
+    dht_seal_prove(b.seal, &a.key);
+    int heard = 0; /* a friend has a bound of its own */
+    for (int i = 0; i < 100; i++)
+        heard += dht_seal_open(b.seal, 0, &here, buf_view(&sealed), &from, &plain) == 0;
+    assert_int_equal(heard, 19);
+    assert_int_equal(dht_seal_open(b.seal, 100, &here, buf_view(&sealed), &from, &plain), 0);
+    buf_free(&sealed);
+    buf_free(&plain);
+    dht_seal_free(a.seal);
+    dht_seal_free(b.seal);
+    dht_seal_free(c.seal);
+}
+
+static void whom_a_liar_invents_does_not_push_out_the_proven(void **state)
+{
+    (void)state;
+    struct dht_seal_knobs k;
+    dht_seal_knobs_default(&k);
+    k.chosen_most = 4;
+    k.proven_most = 4;
+    struct side a, b;
+    struct buf sealed = {0}, plain = {0};
+    struct node_key from, invented;
+    struct dht_seal_stats s;
+    side_new(&a, &k);
+    side_new(&b, NULL);
+    dht_seal_wrap(a.seal, 0, &b.key, span_str("are you there?"), &sealed);
+    dht_seal_prove(a.seal, &b.key); /* it answered */
+    for (int i = 0; i < 20; i++) {
+        uint8_t seed[32];
+        dht_key_grind(seed, &invented, &net, &rng);
+        dht_seal_wrap(a.seal, 0, &invented, span_str("are you there?"), &sealed);
+    }
+    dht_seal_stats_read(a.seal, &s);
+    assert_int_equal(s.proven, 1);
+    assert_int_equal(s.chosen, 4);
+    assert_int_equal(s.curves, 21);
+    buf_clear(&sealed);
+    dht_seal_wrap(b.seal, 0, &a.key, span_str("yes"), &sealed);
+    assert_int_equal(dht_seal_open(a.seal, 0, &here, buf_view(&sealed), &from, &plain), 0);
+    dht_seal_stats_read(a.seal, &s);
+    assert_int_equal(s.curves, 21);
+    buf_free(&sealed);
+    buf_free(&plain);
+    dht_seal_free(a.seal);
+    dht_seal_free(b.seal);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +294,8 @@ int main(void)
         cmocka_unit_test(another_network_cannot_be_heard),
         cmocka_unit_test(a_flood_costs_no_more_than_its_budget),
         cmocka_unit_test(strangers_do_not_push_out_the_proven),
+        cmocka_unit_test(a_flood_in_the_name_of_a_prefix_does_not_silence_its_friends),
+        cmocka_unit_test(whom_a_liar_invents_does_not_push_out_the_proven),
     };
     if (sodium_init() < 0)
         return 1;
