@@ -276,7 +276,7 @@ static void greet(struct demo *d, enum demo_who who)
     ASK(d, who, node_status, &m, 0);
     snprintf(d->node[who].peer, sizeof d->node[who].peer, "%s", demo_text(d, m.peer));
     demo_say(d, who, "souk %s listens on %s, network %s, node %s", demo_text(d, m.version),
-             demo_text(d, m.listen), demo_text(d, m.network), demo_short(d, &m.node));
+             demo_text(d, m.listen[0]), demo_text(d, m.network), demo_short(d, &m.node));
 }
 
 void demo_start_nodes(struct demo *d)

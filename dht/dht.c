@@ -81,7 +81,9 @@ struct dht *dht_new(const struct dht_config *config, struct clock now)
     d->sign = config->sign;
     d->sign_arg = config->sign_arg;
     d->addr = config->addr;
+    d->addr6 = config->addr6;
     d->client = config->client;
+    d->no_ipv4 = config->no_ipv4;
     d->ipv6 = config->ipv6;
     map_init(&d->requests, 8, d->rng);
     map_init(&d->values, 32, d->rng);
@@ -129,14 +131,21 @@ const struct node_key *dht_self_key(const struct dht *d)
     return &d->self;
 }
 
-bool dht_addr(const struct dht *d, struct addr *out)
+bool dht_addr(const struct dht *d, int family, struct addr *out)
 {
-    if (d->addr.port) {
-        *out = d->addr;
+    if (family == 0)
+        return dht_addr(d, 4, out) || dht_addr(d, 6, out);
+    const struct addr *told = family == 4 ? &d->addr : &d->addr6;
+    if (family == 4 ? d->no_ipv4 : !d->ipv6)
+        return false;
+    if (told->port) {
+        *out = *told;
         return true;
     }
     for (int i = 0; i < VOTES_MOST; i++) {
         int same = 0;
+        if (addr_is_ipv4(&d->votes[i].said) != (family == 4))
+            continue;
         for (int j = 0; j < VOTES_MOST; j++)
             same += d->votes[i].said.port && addr_eq(&d->votes[i].said, &d->votes[j].said);
         if (same < 3)

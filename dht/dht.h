@@ -77,9 +77,10 @@ struct dht_config {
     const struct dht_knobs *knobs; /* copied; NULL: the defaults */
     dht_sign *sign;                /* NULL: cannot announce topics */
     void *sign_arg;
-    struct addr addr; /* where we are reached; port 0: learnt from what peers report */
-    bool client;      /* cannot be reached: asks, but is in no table and holds no values */
-    bool ipv6;        /* can send to IPv6; addresses of that family are used only then */
+    /* Where we are reached, by IPv4 and by IPv6; port 0: learnt from what peers report. */
+    struct addr addr, addr6;
+    bool client;        /* cannot be reached: asks, but is in no table and holds no values */
+    bool no_ipv4, ipv6; /* what can be sent to: addresses of a family are asked and told of only then */
 };
 
 /* What dht_datagram and dht_wake want sent.  The caller owns it, hands it in, and clears it after sending.
@@ -107,8 +108,9 @@ void dht_free(struct dht *d); /* NULL is fine; results not yet taken are dropped
 void dht_set_client(struct dht *d, bool client);
 const struct id *dht_self(const struct dht *d);
 const struct node_key *dht_self_key(const struct dht *d);
-/* Our address as configured or as peers of three different prefixes report it; false: not known yet. */
-bool dht_addr(const struct dht *d, struct addr *out);
+/* Our address of a family (4, 6; 0: either, IPv4 before IPv6) as configured, or as peers of three different
+ * prefixes report it; false: not known yet, or not of that family. */
+bool dht_addr(const struct dht *d, int family, struct addr *out);
 
 /* A plaintext datagram from the peer that the outer layer authenticated.  `reply_limit` is the most
  * plaintext that may go back to an address not yet proven: the length of the plaintext received (a caller

@@ -23,7 +23,7 @@
 enum {
     BUCKETS_MOST = 64, /* nearer than 2^-64 of the ring: one bucket for all */
     RECENT_MOST = 64,  /* addresses proven lately that are not in the table */
-    VOTES_MOST = 8,    /* last reports of our own address */
+    VOTES_MOST = 16,   /* last reports of our own addresses */
     BOOT_MOST = 16,    /* first peers kept */
     PATHS_MOST = 4,    /* disjoint paths */
     ANSWER_MOST = 20,  /* nodes in an answer, whatever knobs.k */
@@ -162,8 +162,8 @@ struct dht {
     struct id id;
     dht_sign *sign;
     void *sign_arg;
-    struct addr addr;
-    bool client, ipv6;
+    struct addr addr, addr6;
+    bool client, no_ipv4, ipv6;
     struct heap timers;
     struct bucket *buckets;
     uint32_t buckets_n, live_n, spare_n;

@@ -84,7 +84,7 @@ void lookup_seed(struct dht *d, struct query *q)
 {
     struct near v[64];
     size_t most = d->knobs.k < 64 ? d->knobs.k : 64;
-    size_t n = table_nearest(d, &q->target, d->ipv6 ? 0 : 4, v, most);
+    size_t n = table_nearest(d, &q->target, 0, v, most);
     for (size_t i = 0; i < n; i++)
         lookup_add(d, q, v[i].contact, 1, (uint8_t)(i % q->paths));
     if (n == 0 || q->joining)
@@ -106,8 +106,8 @@ static struct span padding(const struct dht *d, uint32_t contact, bool has_value
 
 static bool ask(struct dht *d, struct clock now, struct query *q, struct candidate *c, struct dht_out *out)
 {
-    bool ipv4 = !d->ipv6 || addr_is_ipv4(&contact_at(d->pool, c->contact)->addr);
-    if (d->ipv6 && rng_below(d->rng, 4) == 0)
+    bool ipv4 = addr_is_ipv4(&contact_at(d->pool, c->contact)->addr);
+    if (d->ipv6 && !d->no_ipv4 && rng_below(d->rng, 4) == 0)
         ipv4 = !ipv4; /* so that nodes of both families are learnt */
     enum datagram_family family = ipv4 ? DATAGRAM_FAMILY_IPV4 : DATAGRAM_FAMILY_IPV6;
     struct span pad = padding(d, c->contact, q->kind == DHT_GET || q->kind == DHT_PROVIDERS, ipv4);

@@ -9,7 +9,7 @@ bool own_provider(struct dht *d, struct clock now, const struct id *topic, struc
                           .seq = (uint64_t)(now.unix_ms > 0 ? now.unix_ms : 1),
                           .expires_s = (uint64_t)(now.unix_ms / 1000) + 86400,
                           .topic = *topic};
-    if (!d->sign || !dht_addr(d, &v.addr))
+    if (!d->sign || !dht_addr(d, 0, &v.addr))
         return false;
     memcpy(v.author, d->self.b, 32);
     return dht_value_make(out, d->net, &v, d->sign, d->sign_arg) == 0;

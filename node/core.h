@@ -62,7 +62,8 @@ struct hooks {
 
 /* What the node as a whole knows of itself (node.c). */
 struct node_facts {
-    struct addr listen;
+    const struct addr *listen; /* borrowed from the node */
+    size_t listen_n;
     uint64_t booted_ms;
 };
 struct core {

@@ -110,7 +110,7 @@ struct node *node_new(const struct node_config *config, struct rng *rng)
     struct node *n = xcalloc(1, sizeof *n);
     n->config = *config;
     n->config.node_sk = NULL;
-    struct net_config nc = {.self = config->listen};
+    struct net_config nc = {.self = config->listen[0]};
     if (config->client)
         nc.self.port = 0;
     const struct network *net = &n->config.network;
@@ -157,7 +157,8 @@ const struct node_key *node_self(const struct node *n)
 
 void node_facts(const struct core *c, struct node_facts *out)
 {
-    *out = (struct node_facts){c->node->config.listen, c->node->booted_ms};
+    const struct node_config *config = &c->node->config;
+    *out = (struct node_facts){config->listen, config->listen_n, c->node->booted_ms};
 }
 
 struct core *node_core(struct node *n, struct clock now, struct view *view, struct effects *fx)
@@ -192,7 +193,7 @@ static void boot(struct node *n, struct core *c)
     gossip_boot(c->gossip, c);
     market_boot(c->market, c);
     outbox_boot(c->outbox, c);
-    outbox_here(c->outbox, &n->config.listen);
+    outbox_here(c->outbox, &n->config.listen[0]);
     rails_boot(c->rails, c);
     trades_boot(c->trades, c);
     unlock_all(n, c);
@@ -322,7 +323,7 @@ void node_input(struct node *n, struct clock now, struct view *view, const struc
         wake(n, c);
         break;
     case EV_DGRAM:
-        reach_dgram(n->reach, c, &ev->addr, ev->bytes);
+        reach_dgram(n->reach, c, &ev->addr, ev->via, ev->bytes);
         break;
     case EV_WORKED:
         for (size_t i = 0; i < ev->n; i++)

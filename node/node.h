@@ -3,7 +3,7 @@
 #define SOUK_NODE_H
 #include "node/core.h"
 
-enum { NODE_PEERS_MOST = 32 };
+enum { NODE_PEERS_MOST = 32, NODE_LISTEN_MOST = 4 };
 struct node_peer {
     struct node_key key;
     struct addr addr;
@@ -11,7 +11,8 @@ struct node_peer {
 struct node_config {
     struct network network;
     uint8_t *node_sk; /* 64 bytes, Ed25519 in libsodium's layout: copied by node_new, wiped by its owner */
-    struct addr listen; /* one port for UDP and TCP */
+    struct addr listen[NODE_LISTEN_MOST]; /* each for UDP and TCP; of IPv4, IPv6 or both */
+    size_t listen_n;
     struct node_peer peers[NODE_PEERS_MOST];
     size_t peers_n;
     bool cheap_kdf;         /* key files with little Argon2id: tests and the demo */

@@ -57,17 +57,23 @@ struct dht *reach_dht(struct reach *r)
     return r->dht;
 }
 
-void reach_flush(struct reach *r, struct core *c)
+/* What goes back to `from` leaves by the address that it wrote to. */
+static void flush(struct reach *r, struct core *c, const struct addr *from, uint8_t via)
 {
     struct buf sealed = {0};
     for (size_t i = 0; i < r->out.n; i++) {
         const struct dht_send *s = &r->out.v[i];
         buf_clear(&sealed);
         if (dht_seal_wrap(r->seal, c->now.mono_ms, &s->key, dht_out_bytes(&r->out, s), &sealed) == 0)
-            fx_dgram(c->fx, &s->to, buf_view(&sealed));
+            fx_dgram(c->fx, &s->to, from && addr_eq(&s->to, from) ? via : 0, buf_view(&sealed));
     }
     dht_out_clear(&r->out);
     buf_free(&sealed);
+}
+
+void reach_flush(struct reach *r, struct core *c)
+{
+    flush(r, c, NULL, 0);
 }
 
 static void candidate_add(struct reach *r, const struct node_key *key, const struct addr *addr)
@@ -84,6 +90,20 @@ static void candidate_add(struct reach *r, const struct node_key *key, const str
     r->cand[at] = (struct candidate){.key = *key, .addr = *addr};
 }
 
+/* The first address of a family is the one to be reached at; where it is any address of the machine, peers
+ * tell which one they see. */
+static void listens(struct dht_config *dc, const struct addr *at)
+{
+    bool ipv4 = addr_is_ipv4(at);
+    struct addr *own = ipv4 ? &dc->addr : &dc->addr6;
+    if (ipv4 ? dc->no_ipv4 : !dc->ipv6)
+        *own = addr_is_any(at) ? (struct addr){{0}, 0} : *at;
+    if (ipv4)
+        dc->no_ipv4 = false;
+    else
+        dc->ipv6 = true;
+}
+
 void reach_boot(struct reach *r, struct core *c)
 {
     struct dht_peer peers[NODE_PEERS_MOST];
@@ -93,11 +113,10 @@ void reach_boot(struct reach *r, struct core *c)
                             .rng = r->rng,
                             .sign = sign_provider,
                             .sign_arg = r,
-                            .addr = r->config.listen,
                             .client = r->config.client,
-                            .ipv6 = true};
-    if (is_zero(dc.addr.ip, 16) || (addr_is_ipv4(&dc.addr) && is_zero(dc.addr.ip + 12, 4)))
-        dc.addr = (struct addr){{0}, 0}; /* listens everywhere: peers tell where they see us */
+                            .no_ipv4 = true};
+    for (size_t i = 0; i < r->config.listen_n; i++)
+        listens(&dc, &r->config.listen[i]);
     r->dht = dht_new(&dc, c->now);
     r->seal = dht_seal_new(&r->config.network, keys_node_secret(r->keys), r->rng, NULL);
     for (size_t i = 0; i < r->config.peers_n; i++) {
@@ -114,7 +133,7 @@ void reach_boot(struct reach *r, struct core *c)
     r->carriers_ms = c->now.mono_ms + 2000;
 }
 
-void reach_dgram(struct reach *r, struct core *c, const struct addr *from, struct span bytes)
+void reach_dgram(struct reach *r, struct core *c, const struct addr *from, uint8_t via, struct span bytes)
 {
     struct node_key peer;
     struct buf plain = {0};
@@ -122,7 +141,7 @@ void reach_dgram(struct reach *r, struct core *c, const struct addr *from, struc
         dht_datagram(r->dht, c->now, from, &peer, buf_view(&plain), plain.n, &r->out) == DHT_ANSWER)
         dht_seal_prove(r->seal, &peer);
     buf_free(&plain);
-    reach_flush(r, c);
+    flush(r, c, from, via);
 }
 
 void reach_session_up(struct reach *r, struct core *c, const struct node_key *peer)

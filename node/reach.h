@@ -15,7 +15,7 @@ struct reach *reach_new(const struct node_config *config, const struct keys *key
 void reach_free(struct reach *r);
 struct dht *reach_dht(struct reach *r); /* NULL before boot */
 void reach_boot(struct reach *r, struct core *c);
-void reach_dgram(struct reach *r, struct core *c, const struct addr *from, struct span bytes);
+void reach_dgram(struct reach *r, struct core *c, const struct addr *from, uint8_t via, struct span bytes);
 void reach_session_up(struct reach *r, struct core *c, const struct node_key *peer);
 void reach_session_down(struct reach *r, struct core *c, const struct node_key *peer);
 void reach_wake(struct reach *r, struct core *c);

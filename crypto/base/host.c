@@ -16,6 +16,11 @@ bool addr_is_ipv4(const struct addr *a)
     return memcmp(a->ip, v4_mapped, sizeof v4_mapped) == 0;
 }
 
+bool addr_is_any(const struct addr *a)
+{
+    return addr_is_ipv4(a) ? is_zero(a->ip + 12, 4) : is_zero(a->ip, 16);
+}
+
 bool addr_is_loopback(const struct addr *a)
 {
     if (addr_is_ipv4(a))
@@ -32,7 +37,8 @@ bool addr_is_private(const struct addr *a)
         return p[0] == 10 || p[0] == 0 || (p[0] == 172 && (p[1] & 0xf0) == 16) ||
                (p[0] == 192 && p[1] == 168) || (p[0] == 169 && p[1] == 254) ||
                (p[0] == 100 && (p[1] & 0xc0) == 64);
-    return (a->ip[0] & 0xfe) == 0xfc || (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80);
+    return is_zero(a->ip, 16) || (a->ip[0] & 0xfe) == 0xfc ||
+           (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80);
 }
 
 uint64_t addr_prefix(const struct addr *a)
@@ -190,10 +196,11 @@ static void fx_payload(struct effects *fx, struct effect *e, struct span bytes)
     buf_span(&fx->bytes, bytes);
 }
 
-void fx_dgram(struct effects *fx, const struct addr *to, struct span bytes)
+void fx_dgram(struct effects *fx, const struct addr *to, uint8_t via, struct span bytes)
 {
     struct effect *e = fx_new(fx, FX_DGRAM);
     e->addr = *to;
+    e->via = via;
     fx_payload(fx, e, bytes);
 }
 

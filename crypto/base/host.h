@@ -27,8 +27,9 @@ struct addr {
 };
 bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_is_ipv4(const struct addr *a);
+bool addr_is_any(const struct addr *a); /* 0.0.0.0 or [::] */
 bool addr_is_loopback(const struct addr *a);
-bool addr_is_private(const struct addr *a); /* loopback, RFC 1918, link-local, unique local */
+bool addr_is_private(const struct addr *a); /* loopback, RFC 1918, link-local, unique local, none */
 /* The prefix that counts as one owner: /24 for IPv4, /64 for IPv6, as 8 bytes. */
 uint64_t addr_prefix(const struct addr *a);
 #define ADDR_TEXT 56
@@ -60,7 +61,7 @@ struct change; /* store/store.h: operations to be applied together inside the wr
 enum ev {
     EV_BOOT,      /* once, first */
     EV_WAKE,      /* the time asked for by node_next_wake has come */
-    EV_DGRAM,     /* addr, bytes */
+    EV_DGRAM,     /* addr, bytes; via: the listening address that it came to */
     EV_ACCEPTED,  /* conn, listener, addr */
     EV_DIALLED,   /* conn, err (0 or negative) */
     EV_BYTES,     /* conn, bytes: read from a stream, in order, cut anywhere */
@@ -75,6 +76,7 @@ struct event {
     conn_id conn;
     enum listener listener;
     struct addr addr;
+    uint8_t via; /* which of the node's listening addresses, from 1 on */
     struct span bytes;
     struct job **jobs;
     struct change **changes;
@@ -82,7 +84,8 @@ struct event {
 };
 
 enum fx {
-    FX_DGRAM,  /* addr, bytes */
+    FX_DGRAM,  /* addr, bytes; via: as in EV_DGRAM, or 0: from whichever fits.  An answer leaves from the
+                * address that was asked, or the asker would not know it */
     FX_DIAL,   /* conn, addr */
     FX_WRITE,  /* conn, bytes */
     FX_CLOSE,  /* conn: after what was written has gone; no event follows for it */
@@ -96,6 +99,7 @@ struct effect {
     enum fx kind;
     conn_id conn;
     struct addr addr;
+    uint8_t via;
     size_t at, len; /* bytes: effects.bytes.p + at, valid until effects_clear */
     struct job *job;
     struct change *change;
@@ -106,7 +110,7 @@ struct effects {
     size_t n, cap;
     struct buf bytes;
 };
-void fx_dgram(struct effects *fx, const struct addr *to, struct span bytes);
+void fx_dgram(struct effects *fx, const struct addr *to, uint8_t via, struct span bytes);
 void fx_dial(struct effects *fx, conn_id conn, const struct addr *to);
 void fx_write(struct effects *fx, conn_id conn, struct span bytes);
 void fx_close(struct effects *fx, conn_id conn);

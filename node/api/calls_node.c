@@ -114,7 +114,7 @@ static int do_status(struct core *c, struct call *call, struct span params, stru
     struct store_stats s;
     struct net_stats net;
     struct node_facts f;
-    char listen[ADDR_TEXT], hex[65], peer[160];
+    char hex[65], text[ADDR_TEXT];
     node_facts(c, &f);
     view_stats(c->view, &s);
     net_stats(c->net, &net);
@@ -128,11 +128,17 @@ static int do_status(struct core *c, struct call *call, struct span params, stru
     count(&k, "store.commits", s.commits);
     count_rooms(&k, c);
     count_dht(&k, c);
-    addr_format(listen, &f.listen);
-    hex_encode(hex, keys_node(c->keys)->b, 32);
-    snprintf(peer, sizeof peer, "%s@%s", hex, listen);
+    struct span *listen = arena_array(a, f.listen_n + 1, sizeof *listen);
+    for (size_t i = 0; i < f.listen_n; i++)
+        listen[i] = span_str(arena_printf(a, "%s", addr_format(text, &f.listen[i])));
+    /* Where it is reached: as peers say, when it listens on every address of the machine. */
+    struct addr at = f.listen[0];
+    (void)dht_addr(c->dht, 0, &at);
+    const char *peer =
+        arena_printf(a, "%s@%s", hex_encode(hex, keys_node(c->keys)->b, 32), addr_format(text, &at));
     struct api_node_status_result res = {.node = *keys_node(c->keys),
-                                         .listen = span_str(listen),
+                                         .listen = listen,
+                                         .listen_n = f.listen_n,
                                          .peer = span_str(peer),
                                          .network = span_str(c->network->name),
                                          .version = span_str(SOUK_VERSION),

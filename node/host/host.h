@@ -12,7 +12,8 @@ struct host_config {
     const char *home; /* the socket is home/souk.sock, the store home/store */
     bool read_only_socket;
     uint64_t map_bytes;
-    unsigned conns_most; /* sockets of peers and clients together; default 512 */
+    bool listen_by_default; /* the addresses were not asked for: IPv6 may be missing */
+    unsigned conns_most;    /* sockets of peers and clients together; default 512 */
 };
 /* Runs until FX_STOP, SIGTERM or SIGINT.  0, or an error with words (port in use, home in use, disk). */
 int host_run(const struct host_config *hc, struct node_config *nc, struct report *r);

@@ -56,9 +56,13 @@ static int set_network(struct settings *s, const char *v, struct report *r)
 
 static int set_listen(struct settings *s, const char *v, struct report *r)
 {
-    if (!addr_parse(&s->node.listen, v, strlen(v)))
+    struct node_config *n = &s->node;
+    if (n->listen_n == NODE_LISTEN_MOST)
+        return report_set(r, SOUK_EINVALID, "listen: at most %d addresses", NODE_LISTEN_MOST);
+    if (!addr_parse(&n->listen[n->listen_n], v, strlen(v)))
         return report_set(r, SOUK_EINVALID,
                           "listen: '%s' is not ADDRESS:PORT, such as 0.0.0.0:7411 or [::]:7411", v);
+    n->listen_n++;
     return 0;
 }
 
@@ -155,7 +159,8 @@ static int set_tick(struct settings *s, const char *v, struct report *r)
 
 static const struct setting all[] = {
     {"home", "DIR", "where the node keeps everything; also SOUK_HOME (default ~/.souk)", set_home},
-    {"listen", "ADDRESS:PORT", "one port for UDP and TCP (default 0.0.0.0:7411)", set_listen},
+    {"listen", "ADDRESS:PORT",
+     "for UDP and TCP; may be given 4 times; [::] is IPv6 and IPv4 (default [::]:7411)", set_listen},
     {"peer", "NODEKEY@ADDRESS:PORT", "a node to begin with; may be given several times", set_peer},
     {"network", "NAME", "the network to belong to (default main)", set_network},
     {"work-bits", "N", "work on public records, a parameter of the network (default 16)", set_work},
@@ -186,7 +191,7 @@ static int apply(struct settings *s, const char *name, const char *value, struct
 
 static int from_flags(struct settings *s, int argc, char **argv, struct report *r)
 {
-    s->node.peers_n = 0;
+    s->node.peers_n = s->node.listen_n = 0;
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
         if (strcmp(a, "--help") == 0)
@@ -245,11 +250,34 @@ static int from_file(struct settings *s, struct report *r)
     return err;
 }
 
+/* [::] stands for every address of the machine: of both families, unless IPv4 is named too. */
+static void complete_listen(struct settings *s)
+{
+    struct node_config *n = &s->node;
+    if (!n->listen_n) {
+        n->listen_n = addr_parse(&n->listen[0], "[::]:7411", 9);
+        s->host.listen_by_default = true;
+    }
+    bool ipv4 = false, any = false;
+    uint16_t port = 0;
+    for (size_t i = 0; i < n->listen_n; i++) {
+        ipv4 |= addr_is_ipv4(&n->listen[i]);
+        if (!addr_is_ipv4(&n->listen[i]) && addr_is_any(&n->listen[i])) {
+            any = true;
+            port = n->listen[i].port;
+        }
+    }
+    if (!any || ipv4 || n->listen_n == NODE_LISTEN_MOST)
+        return;
+    memmove(n->listen + 1, n->listen, n->listen_n++ * sizeof *n->listen);
+    addr_parse(&n->listen[0], "0.0.0.0:0", 9);
+    n->listen[0].port = port;
+}
+
 int settings_read(struct settings *s, int argc, char **argv, struct report *r)
 {
     *s = (struct settings){.work_bits = 16, .puzzle_bits = 12, .network = "main", .log_level = "info"};
     s->host = (struct host_config){.map_bytes = UINT64_C(64) << 30, .conns_most = 512};
-    addr_parse(&s->node.listen, "0.0.0.0:7411", 12);
     const char *home = getenv("SOUK_HOME"), *user = getenv("HOME");
     snprintf(s->home, sizeof s->home, "%s%s", home ? home : user ? user : ".", home ? "" : "/.souk");
     int err = from_flags(s, argc, argv, r);
@@ -259,13 +287,16 @@ int settings_read(struct settings *s, int argc, char **argv, struct report *r)
         return report_set(r, SOUK_EIO, "cannot make the home %s: %s", s->home, strerror(errno));
     if ((err = from_file(s, r)))
         return err;
-    size_t from_conf = s->node.peers_n;
-    struct node_peer peers[NODE_PEERS_MOST];
-    memcpy(peers, s->node.peers, sizeof peers);
+    struct node_config conf = s->node;
     if ((err = from_flags(s, argc, argv, r)))
         return err;
-    for (size_t i = 0; i < from_conf && s->node.peers_n < NODE_PEERS_MOST; i++)
-        s->node.peers[s->node.peers_n++] = peers[i];
+    for (size_t i = 0; i < conf.peers_n && s->node.peers_n < NODE_PEERS_MOST; i++)
+        s->node.peers[s->node.peers_n++] = conf.peers[i];
+    if (!s->node.listen_n) {
+        memcpy(s->node.listen, conf.listen, sizeof conf.listen);
+        s->node.listen_n = conf.listen_n;
+    }
+    complete_listen(s);
     s->host.home = s->home;
     if (network_make(&s->node.network, s->network, s->work_bits, s->puzzle_bits, s->loopback))
         return report_set(r, SOUK_EINVALID, "network: the name must have 1 to 39 bytes");

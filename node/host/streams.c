@@ -3,12 +3,13 @@
 #include "crypto/base/err.h"
 #include "crypto/base/log.h"
 #include "crypto/base/map.h"
+#include "node/node.h"
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LISTENERS = 3, READ_BYTES = 65536, WRITE_BYTES_MOST = 8 << 20, LINGER_MS = 5000 };
+enum { LISTENERS = NODE_LISTEN_MOST + 2, READ_BYTES = 65536, WRITE_BYTES_MOST = 8 << 20, LINGER_MS = 5000 };
 
 union stream {
     uv_handle_t handle;
@@ -203,7 +204,9 @@ int streams_listen_tcp(struct streams *s, const struct sockaddr_storage *at)
 {
     struct listener_handle *l = listener_new(s, LISTEN_PEER);
     uv_tcp_init(s->loop, &l->s.tcp);
-    int err = uv_tcp_bind(&l->s.tcp, (const struct sockaddr *)at, 0);
+    /* One socket a family: what [::] takes of IPv4 differs from machine to machine. */
+    unsigned flags = at->ss_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0;
+    int err = uv_tcp_bind(&l->s.tcp, (const struct sockaddr *)at, flags);
     int listened = listen_on(s, l);
     return err ? err : listened;
 }

@@ -17,9 +17,16 @@
 
 enum { TAKE_MOST = 256 };
 
+struct udp {         /* one of the listening addresses */
+    uv_udp_t socket; /* first: the handle is the udp */
+    struct host *host;
+    struct addr at;
+    uint8_t via;
+};
 struct host {
     uv_loop_t loop;
-    uv_udp_t udp;
+    struct udp udp[NODE_LISTEN_MOST];
+    size_t udp_n;
     uv_timer_t wake;
     uv_async_t knock;
     uv_signal_t term, intr;
@@ -52,16 +59,37 @@ static void stop(struct host *h)
     uv_stop(&h->loop);
 }
 
+/* The socket that a datagram leaves by: the one named; else one of its family, best one from which the
+ * kernel can reach it (not from loopback to the world). */
+static struct udp *udp_for(struct host *h, const struct effect *e)
+{
+    struct udp *found = NULL;
+    for (size_t i = 0; i < h->udp_n; i++) {
+        struct udp *u = &h->udp[i];
+        if (addr_is_ipv4(&u->at) != addr_is_ipv4(&e->addr))
+            continue;
+        if (e->via == u->via)
+            return u;
+        bool fits = addr_is_any(&u->at) || addr_is_loopback(&u->at) == addr_is_loopback(&e->addr);
+        if (!found || (fits && !e->via))
+            found = u;
+        if (fits && !e->via)
+            return u;
+    }
+    return found;
+}
+
 static void send_dgram(struct host *h, const struct effect *e)
 {
     struct sockaddr_storage to;
     struct span bytes = fx_bytes(&h->fx, e);
-    if (!sockaddr_from(&to, &e->addr))
+    struct udp *u = udp_for(h, e);
+    if (!u || !sockaddr_from(&to, &e->addr))
         return;
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): libuv only reads it, but does not say const */
     uv_buf_t b = uv_buf_init((char *)(uintptr_t)bytes.p, (unsigned)bytes.n);
     /* A datagram that the kernel cannot take now is lost, as datagrams are. */
-    (void)uv_udp_try_send(&h->udp, &b, 1, (const struct sockaddr *)&to);
+    (void)uv_udp_try_send(&u->socket, &b, 1, (const struct sockaddr *)&to);
 }
 
 static void carry_out(struct host *h)
@@ -146,17 +174,19 @@ static void on_wake(uv_timer_t *t)
 static void on_udp_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
-    struct host *h = handle->data;
+    struct host *h = ((struct udp *)(void *)handle)->host;
     *out = uv_buf_init((char *)h->dgram, sizeof h->dgram);
 }
 
-static void on_udp(uv_udp_t *udp, ssize_t n, const uv_buf_t *b, const struct sockaddr *from, unsigned flags)
+static void on_udp(uv_udp_t *socket, ssize_t n, const uv_buf_t *b, const struct sockaddr *from,
+                   unsigned flags)
 {
-    struct event ev = {.kind = EV_DGRAM};
+    struct udp *u = (struct udp *)(void *)socket;
+    struct event ev = {.kind = EV_DGRAM, .via = u->via};
     if (n <= 0 || !from || flags & UV_UDP_PARTIAL || !sockaddr_to(&ev.addr, from))
         return;
     ev.bytes = span(b->base, (size_t)n);
-    input(udp->data, &ev);
+    input(u->host, &ev);
 }
 
 static void on_knock(uv_async_t *a)
@@ -184,27 +214,49 @@ static void on_signal(uv_signal_t *s, int signum)
     stop(s->data);
 }
 
-static int listen_net(struct host *h, const struct node_config *nc, struct report *r)
+static int listen_at(struct host *h, const struct addr *where)
 {
     struct sockaddr_storage at;
-    char text[ADDR_TEXT];
-    addr_format(text, &nc->listen);
-    if (!sockaddr_from(&at, &nc->listen))
-        return report_set(r, SOUK_EINVALID, "cannot listen on %s: not an address", text);
-    uv_udp_init_ex(&h->loop, &h->udp, AF_UNSPEC);
-    h->udp.data = h;
-    int err = uv_udp_bind(&h->udp, (struct sockaddr *)&at, 0);
+    struct udp *u = &h->udp[h->udp_n++];
+    *u = (struct udp){.host = h, .at = *where, .via = (uint8_t)h->udp_n};
+    if (!sockaddr_from(&at, where))
+        return UV_EINVAL;
+    uv_udp_init_ex(&h->loop, &u->socket, AF_UNSPEC);
+    int err = uv_udp_bind(&u->socket, (struct sockaddr *)&at, addr_is_ipv4(where) ? 0 : UV_UDP_IPV6ONLY);
     if (!err)
-        err = uv_udp_recv_start(&h->udp, on_udp_alloc, on_udp);
-    if (!err)
-        err = streams_listen_tcp(h->streams, &at);
-    if (err == UV_EADDRINUSE)
-        return report_set(
-            r, SOUK_EIN_USE,
-            "port %u is in use: another program listens on %s; choose another with --listen HOST:PORT",
-            nc->listen.port, text);
-    if (err)
-        return report_set(r, SOUK_EIO, "cannot listen on %s: %s", text, uv_strerror(err));
+        err = uv_udp_recv_start(&u->socket, on_udp_alloc, on_udp);
+    return err ? err : streams_listen_tcp(h->streams, &at);
+}
+
+static int listen_net(struct host *h, const struct host_config *hc, struct node_config *nc,
+                      struct report *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < nc->listen_n; i++) {
+        const struct addr *at = &nc->listen[i];
+        char text[ADDR_TEXT];
+        int err = listen_at(h, at);
+        addr_format(text, at);
+        if ((err == UV_EAFNOSUPPORT || err == UV_EADDRNOTAVAIL) && hc->listen_by_default &&
+            !addr_is_ipv4(at)) {
+            log_line(LOG_INFO, "host", "this machine has no IPv6: IPv4 alone");
+            continue;
+        }
+        if (err == UV_EADDRINUSE)
+            return report_set(
+                r, SOUK_EIN_USE,
+                "port %u is in use: another program listens on %s; choose another with --listen HOST:PORT",
+                at->port, text);
+        if (err == UV_EADDRNOTAVAIL)
+            return report_set(r, SOUK_EINVALID,
+                              "cannot listen on %s: this machine has no such address; `ip address` lists "
+                              "those that it has",
+                              text);
+        if (err)
+            return report_set(r, SOUK_EIO, "cannot listen on %s: %s", text, uv_strerror(err));
+        nc->listen[n++] = *at;
+    }
+    nc->listen_n = n;
     return 0;
 }
 
@@ -241,7 +293,7 @@ static int start(struct host *h, const struct host_config *hc, struct node_confi
         return err;
     h->view = view_open(h->store);
     h->streams = streams_new(&h->loop, hc->conns_most, input, h);
-    if ((err = listen_net(h, nc, r)) || (err = listen_api(h, hc, r)))
+    if ((err = listen_net(h, hc, nc, r)) || (err = listen_api(h, hc, r)))
         return err;
     uv_async_init(&h->loop, &h->knock, on_knock);
     uv_timer_init(&h->loop, &h->wake);

@@ -259,7 +259,7 @@ void where_own(struct outbox *o, struct core *c, const struct identity *from, co
     struct addr at = o->here;
     me.has_machine = where_shown(o, c, from, to);
     me.machine.node = *keys_node(c->keys);
-    if (usable(o, &at) || (c->dht && dht_addr(c->dht, &at) && usable(o, &at)))
+    if (usable(o, &at) || (c->dht && dht_addr(c->dht, 0, &at) && usable(o, &at)))
         me.machine.addr = at;
     for (size_t i = 0; owner && i < owner->n; i++)
         if (owner->box[i].open)

@@ -197,15 +197,19 @@ def wait_for(what, timeout_s):
 
 
 class Node:
-    def __init__(self, build, base, name, network="test-e2e", peers=(), port=None, flags=()):
+    def __init__(self, build, base, name, network="test-e2e", peers=(), port=None, flags=(),
+                 listen=("127.0.0.1",), loopback=True):
         self.build, self.home, self.port = pathlib.Path(build), base / name, port or free_port()
         self.network, self.peers, self.flags, self.process = network, list(peers), list(flags), None
+        self.listen, self.loopback = list(listen), loopback
         self.log = base / f"{name}.log"
 
     def command(self):
         c = [str(self.build / "soukd"), "--home", str(self.home), "--network", self.network, "--work-bits", "0",
-             "--puzzle-bits", "0", "--loopback", "yes", "--cheap-keyfiles", "yes", "--map-mib", "1024",
-             "--listen", f"127.0.0.1:{self.port}"]
+             "--puzzle-bits", "0", "--loopback", "yes" if self.loopback else "no", "--cheap-keyfiles", "yes",
+             "--map-mib", "1024"]
+        for a in self.listen:
+            c += ["--listen", f"{a}:{self.port}"]
         for p in self.peers:
             c += ["--peer", p]
         return c + self.flags

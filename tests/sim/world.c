@@ -334,7 +334,8 @@ size_t world_add(struct world *w, const size_t *peers, size_t peers_n, int64_t s
     s->world = w;
     s->skew_ms = skew_ms;
     s->config.network = w->config.network;
-    s->config.listen = world_addr(w, i);
+    s->config.listen[0] = world_addr(w, i);
+    s->config.listen_n = 1;
     s->config.cheap_kdf = true;
     s->config.mock_rail = true;
     rng_bytes(&w->rng, seed, sizeof seed);

@@ -162,7 +162,7 @@ static int setup(void **state)
     sign_keypair_from_seed(&pair, seed);
     nc.node_sk = pair.sk;
     assert_int_equal(network_make(&nc.network, "t", 0, 0, true), 0);
-    addr_parse(&nc.listen, "127.0.0.1:7411", 14);
+    nc.listen_n = addr_parse(&nc.listen[0], "127.0.0.1:7411", 14);
     rng_seed_u64(&rng, 3);
     now = (struct clock){1000, INT64_C(1790000000000)};
     bench = bench_new(64 << 20, 0);
