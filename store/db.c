@@ -2,6 +2,9 @@
 #include "store/db.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 int lmdb_err(int rc)
 {
@@ -58,6 +61,23 @@ int tx_begin(struct tx *t, struct store *s)
     return t->err;
 }
 
+/* LMDB tells a write that stopped half way, as the last one before a full disk does, like any failure of
+ * the disk (EIO).  It is the first when there is hardly room left, by the file system or by a limit on the
+ * size of files. */
+static int commit_err(const struct store *s, int rc)
+{
+    enum { LITTLE_BYTES = 16 << 20 }; /* more than a transaction writes */
+    struct statvfs fs;
+    struct rlimit most;
+    struct stat file;
+    int fd;
+    if (rc != EIO || mdb_env_get_fd(s->env, &fd) || fstatvfs(fd, &fs) || getrlimit(RLIMIT_FSIZE, &most) ||
+        fstat(fd, &file))
+        return lmdb_err(rc);
+    bool limited = most.rlim_cur != RLIM_INFINITY && most.rlim_cur < (rlim_t)file.st_size + LITTLE_BYTES;
+    return limited || fs.f_bavail * fs.f_frsize < LITTLE_BYTES ? SOUK_EDISK_FULL : SOUK_EIO;
+}
+
 int tx_commit(struct tx *t)
 {
     tix_flush(t);
@@ -68,7 +88,7 @@ int tx_commit(struct tx *t)
             tx_put(t, DB_META, span_str(counter_names[i]), SPAN_OF(v));
         }
     if (!t->err) {
-        t->err = lmdb_err(mdb_txn_commit(t->txn));
+        t->err = commit_err(t->s, mdb_txn_commit(t->txn));
         t->txn = NULL;
     }
     tx_abort(t);

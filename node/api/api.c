@@ -39,7 +39,7 @@ struct waiting {
 };
 struct pending_change {
     struct call call;
-    call_done *done;
+    call_done *done, *undo;
     size_t n;
     uint8_t carry[];
 };
@@ -308,7 +308,7 @@ struct change *call_change(struct core *c, const struct call *call, call_done *d
     struct change *ch = change_new(ROOM_API, 0, 0);
     struct pending_change *p = arena_alloc(&ch->arena, sizeof *p + carry.n);
     MUST(p != NULL);
-    *p = (struct pending_change){*call, done, carry.n};
+    *p = (struct pending_change){.call = *call, .done = done, .n = carry.n};
     if (carry.n)
         memcpy(p->carry, carry.p, carry.n);
     ch->carry = p;
@@ -330,6 +330,12 @@ void *call_carry(struct change *change)
     return p->carry;
 }
 
+void call_undo(struct change *change, call_done *undo)
+{
+    struct pending_change *p = change->carry;
+    p->undo = undo;
+}
+
 void call_commit(struct core *c, struct change *change)
 {
     fx_commit(c->fx, change);
@@ -341,6 +347,8 @@ void api_committed(struct api *a, struct core *c, struct change *change)
     struct pending_change *p = change->carry;
     if (!p)
         return;
+    if (change->err && p->undo)
+        p->undo(c, &p->call, change, span(p->carry, p->n));
     if (change->err)
         call_error(c, &p->call, change->err,
                    change->err == SOUK_EDISK_FULL ? "the disk (or the store's map) is full: nothing was "

@@ -52,9 +52,11 @@ void call_error(struct core *c, const struct call *call, int err, const char *te
     } while (0)
 
 /* A change whose commit is told to `done`, which answers.  `carry` (bytes copied, may be empty) is given
- * back in it.  When the commit fails as a whole the caller is told so without `done`. */
+ * back in it.  When the commit fails as a whole the caller is told so without `done`; what was done in
+ * memory before it is then taken back by `undo`, if one was named. */
 typedef void call_done(struct core *c, const struct call *call, struct change *change, struct span carry);
 struct change *call_change(struct core *c, const struct call *call, call_done *done, struct span carry);
+void call_undo(struct change *change, call_done *undo);
 void call_commit(struct core *c, struct change *change);
 /* The end of most handlers: commits, or on an error drops the change; returns err. */
 int call_end(struct core *c, struct change *change, int err);

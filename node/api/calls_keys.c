@@ -29,12 +29,23 @@ static void new_done(struct core *c, const struct call *call, struct change *cha
     sodium_memzero((void *)(uintptr_t)carry.p, carry.n); /* NOLINT: the change's arena is ours */
 }
 
+static void new_undo(struct core *c, const struct call *call, struct change *change, struct span carry)
+{
+    struct made m;
+    (void)call, (void)change;
+    memcpy(&m, carry.p, sizeof m);
+    keys_forget(c->keys, &m.id);
+    sodium_memzero(&m, sizeof m);
+    sodium_memzero((void *)(uintptr_t)carry.p, carry.n); /* NOLINT: the change's arena is ours */
+}
+
 static int do_new(struct core *c, struct call *call, struct span params, struct arena *a, struct report *r)
 {
     API_PARAMS(id_new);
     struct made none = {0};
     struct change *ch = call_change(c, call, new_done, SPAN_OF(none));
     struct made *m = call_carry(ch);
+    call_undo(ch, new_undo);
     int err = keys_create(c->keys, c, text_of(a, p.name), p.passphrase, &m->id, m->words, ch, r);
     return call_end(c, ch, err);
 }
@@ -48,12 +59,21 @@ static void restore_done(struct core *c, const struct call *call, struct change 
     API_RESULT(c, call, id_restore, &res);
 }
 
+static void restore_undo(struct core *c, const struct call *call, struct change *change, struct span carry)
+{
+    struct identity id;
+    (void)call, (void)change;
+    memcpy(&id, carry.p, sizeof id);
+    keys_forget(c->keys, &id);
+}
+
 static int do_restore(struct core *c, struct call *call, struct span params, struct arena *a,
                       struct report *r)
 {
     API_PARAMS(id_restore);
     struct identity none = {{0}};
     struct change *ch = call_change(c, call, restore_done, SPAN_OF(none));
+    call_undo(ch, restore_undo);
     int err = keys_restore(c->keys, c, text_of(a, p.name), p.passphrase, p.words, call_carry(ch), ch, r);
     return call_end(c, ch, err);
 }

@@ -11,7 +11,13 @@
 #include "node/market/import.h"
 #include "node/market/photo.h"
 
-enum { PHOTO_KEY = 6 + 32, GET_MOST = 65536, FETCH_MS = 30000, PHOTOS_MOST = 1024 };
+enum {
+    PHOTO_KEY = 6 + 32,
+    GET_MOST = 65536,
+    FETCH_MS = 30000,
+    PHOTOS_MOST = 1024,
+    IMPORT_MS = 86400000, /* much work on many records */
+};
 static const int64_t day_ms = 86400000;
 
 static struct span photo_key(uint8_t out[static PHOTO_KEY], const struct id *root)
@@ -223,24 +229,61 @@ static int issuer_of(struct core *c, const struct identity *issuer, struct impor
     return 0;
 }
 
-static void import_answer(struct core *c, const struct call *call, const struct import *im,
-                          size_t published, struct arena *a)
+struct importing {
+    uint64_t number;
+    size_t rows; /* and then the answer, if all of them come out */
+};
+
+/* Answers once every listing is on disk, or could not be put there. */
+static bool import_over(struct core *c, const struct call *call, struct span carry)
 {
+    struct importing run;
+    struct report why;
+    size_t published;
+    memcpy(&run, carry.p, sizeof run);
+    if (!market_batch_done(c->market, run.number, &published, &why))
+        return false;
+    if (published == run.rows) {
+        call_result(c, call, span(carry.p + sizeof run, carry.n - sizeof run));
+        return true;
+    }
+    struct report r;
+    report_set(
+        &r, why.err,
+        "%zu of %zu listings were published, then: %s. Mend that and import the file again: those that "
+        "are out are not published twice",
+        published, run.rows, why.text);
+    call_error(c, call, r.err, r.text);
+    return true;
+}
+
+static void import_answer(struct core *c, const struct call *call, const struct import *im, uint64_t number,
+                          struct arena *a)
+{
+    struct buf carry = {0};
+    struct importing run = {number, im->rows_n};
     struct api_import_fault *faults = arena_array(a, im->faults_n + 1, sizeof *faults);
     for (size_t i = 0; faults && i < im->faults_n; i++)
         faults[i] = (struct api_import_fault){im->faults[i].line, span_str(im->faults[i].field),
                                               span_str(im->faults[i].text)};
     struct api_listing_import_result res = {.count = im->read,
-                                            .published = published,
+                                            .published = number ? im->rows_n : 0,
                                             .faults = faults,
                                             .faults_n = faults ? im->faults_n : 0,
                                             .photos = im->paths,
                                             .photos_n = im->paths_n < 4096 ? im->paths_n : 4096};
-    API_RESULT(c, call, listing_import, &res);
+    if (!number) {
+        API_RESULT(c, call, listing_import, &res);
+        return;
+    }
+    buf_append(&carry, &run, sizeof run);
+    api_listing_import_result_encode(&carry, &res);
+    call_wait(c, call, import_over, buf_view(&carry), IMPORT_MS);
+    buf_free(&carry);
 }
 
 static int import_publish(struct core *c, const struct identity *as, const struct import *im,
-                          struct report *r)
+                          uint64_t *number, struct report *r)
 {
     uint64_t waiting, done;
     struct key_row rows[KEYS_MOST];
@@ -251,10 +294,13 @@ static int import_publish(struct core *c, const struct identity *as, const struc
     market_batch_state(c->market, &waiting, &done);
     if (waiting + im->rows_n > MARKET_BATCH_MOST)
         return report_set(r, SOUK_EBUSY, "an import is still under way; try again when it is done");
+    *number = market_batch_begin(c->market, r);
+    if (!*number)
+        return SOUK_EBUSY;
     for (size_t i = 0; i < im->rows_n; i++) {
         struct record_listing l = im->rows[i].listing;
-        int err =
-            market_batch_add(c->market, c, as, &l, c->now.unix_ms + (int64_t)im->rows[i].days * day_ms, r);
+        int err = market_batch_add(c->market, *number, as, &l,
+                                   c->now.unix_ms + (int64_t)im->rows[i].days * day_ms, r);
         MUST(err == 0); /* there was room for all */
     }
     return 0;
@@ -280,10 +326,11 @@ int do_listing_import(struct core *c, struct call *call, struct span params, str
     import_init(&im);
     (csv ? import_csv : import_json)(&im, p.text, &o);
     bool go = !im.faults_n && !(p.has_check_only && p.check_only);
+    uint64_t number = 0;
     if (go)
-        err = import_publish(c, &as, &im, r);
+        err = import_publish(c, &as, &im, &number, r);
     if (!err)
-        import_answer(c, call, &im, go ? im.rows_n : 0, a);
+        import_answer(c, call, &im, number, a);
     import_free(&im);
     return err;
 }

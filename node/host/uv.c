@@ -320,6 +320,8 @@ int host_run(const struct host_config *hc, struct node_config *nc, struct report
 {
     struct host *h = xcalloc(1, sizeof *h);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ,
+           SIG_IGN); /* a limit on the size of files is a full disk: an error of the write, not the end */
     MUST(uv_loop_init(&h->loop) == 0);
     int err = start(h, hc, nc, r);
     if (!err) {

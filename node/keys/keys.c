@@ -124,6 +124,16 @@ static int ring_add(struct keys *k, struct core *c, const char *name, struct spa
     return err;
 }
 
+void keys_forget(struct keys *k, const struct identity *id)
+{
+    struct key *e = ring_find(k, id);
+    if (!e)
+        return;
+    ring_lock(e);
+    memmove(e, e + 1, (size_t)(k->key + k->n - e - 1) * sizeof *e);
+    k->n--;
+}
+
 static int may_add(const struct keys *k, const char *name, struct report *r)
 {
     size_t n = strlen(name);

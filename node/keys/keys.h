@@ -32,6 +32,8 @@ const uint8_t *keys_node_secret(const struct keys *k); /* 64 bytes, borrowed */
  * once, to be written down.  Emits a change; `cookie`/room go to the caller's ROOM_committed. */
 int keys_create(struct keys *k, struct core *c, const char *name, struct span passphrase,
                 struct identity *out, char words[static 256], struct change *into, struct report *r);
+/* The change was not written: the identity is none of this node's. */
+void keys_forget(struct keys *k, const struct identity *id);
 int keys_restore(struct keys *k, struct core *c, const char *name, struct span passphrase,
                  struct span words, struct identity *out, struct change *into, struct report *r);
 int keys_unlock(struct keys *k, struct core *c, const struct identity *id, struct span passphrase,
@@ -56,6 +58,8 @@ int keys_derive(const struct keys *k, const struct identity *id, const char *lab
 bool keys_prekeys_due(const struct keys *k, const struct core *c, const struct identity *id);
 int keys_prekeys_make(struct keys *k, struct core *c, const struct identity *id, struct buf *record_body,
                       struct change *into, struct report *r);
+/* The change was not written: weeks that lie in memory only are due again. */
+void keys_prekeys_unmade(struct keys *k, struct core *c);
 /* The secret of a prekey of ours, or NULL (unknown, deleted, locked).  32 bytes, borrowed. */
 const uint8_t *keys_prekey_secret(const struct keys *k, const struct identity *id,
                                   const struct xkey *prekey);

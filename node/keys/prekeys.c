@@ -140,6 +140,13 @@ int keys_prekeys_make(struct keys *k, struct core *c, const struct identity *id,
     return 0;
 }
 
+void keys_prekeys_unmade(struct keys *k, struct core *c)
+{
+    for (size_t i = 0; i < k->n; i++)
+        if (k->key[i].pair)
+            prekeys_load(k, c, &k->key[i]);
+}
+
 const uint8_t *keys_prekey_secret(const struct keys *k, const struct identity *id,
                                   const struct xkey *prekey)
 {

@@ -6,8 +6,16 @@
 #include "node/market/market.h"
 
 enum { MARKET_UPKEEP = 1, MARKET_EXPIRE, MARKET_IMPORT, MARKET_NOTE, MARKET_INDEX };
+enum { BATCH_FILES = 16 };
 struct index;
 struct batch_item;
+/* A file of listings: those that are not out yet, and what became of the others. */
+struct batch_file {
+    uint64_t number;
+    size_t waiting, published;
+    int err; /* the first; what comes after it is not published */
+    struct report why;
+};
 struct market {
     struct network network;
     struct rng *rng;
@@ -19,7 +27,9 @@ struct market {
     bool index_behind, index_flushing;
     struct batch_item *batch_first, *batch_last;
     size_t batch_under_way;
-    struct map judged; /* rating → whether it counts */
+    struct batch_file batch_file[BATCH_FILES];
+    uint64_t batch_number; /* of the last */
+    struct map judged;     /* rating → whether it counts */
     market_funding_check *funding;
     void *funding_arg;
 };

@@ -128,6 +128,8 @@ void market_committed(struct market *m, struct core *c, struct change *change)
     switch (change->what) {
     case MARKET_UPKEEP:
         (void)market_published(c, change, &id);
+        if (change->err)
+            keys_prekeys_unmade(c->keys, c);
         break;
     case MARKET_IMPORT:
         batch_committed(m, c, change);

@@ -64,11 +64,17 @@ char *market_money(struct core *c, const struct amount *a, char *out, size_t cap
 int market_listing_check(const struct record_listing *m, struct report *r);
 
 /* ---- a file's listings, in batches (batch.c) ---- */
-/* Takes one listing in, to be published soon: slot drawn here, body and topic copied.  SOUK_EBUSY when
- * MARKET_BATCH_MOST wait. */
+/* A number for one file; 0 with words when too many are under way. */
+uint64_t market_batch_begin(struct market *m, struct report *r);
+/* Takes one listing in, to be published soon: body and topic copied; its slot is made here, from its words,
+ * so that the same listing of a file imported again is a new revision and not a second one.  SOUK_EBUSY
+ * when MARKET_BATCH_MOST wait. */
 enum { MARKET_BATCH_MOST = 20000 };
-int market_batch_add(struct market *m, struct core *c, const struct identity *author,
+int market_batch_add(struct market *m, uint64_t number, const struct identity *author,
                      struct record_listing *listing, int64_t expires, struct report *r);
+/* Is nothing of that file under way any more?  Then *published are on disk, and r tells why others are not
+ * (err 0: all are). */
+bool market_batch_done(struct market *m, uint64_t number, size_t *published, struct report *r);
 /* Listings not yet on disk, and those that are since the node started. */
 void market_batch_state(const struct market *m, uint64_t *waiting, uint64_t *done);
 

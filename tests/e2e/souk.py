@@ -203,6 +203,7 @@ class Node:
         self.network, self.peers, self.flags, self.process = network, list(peers), list(flags), None
         self.listen, self.loopback = list(listen), loopback
         self.log = base / f"{name}.log"
+        self.around = {}  # more for Popen: limits, surroundings
 
     def command(self):
         c = [str(self.build / "soukd"), "--home", str(self.home), "--network", self.network, "--work-bits", "0",
@@ -217,7 +218,7 @@ class Node:
     def launch(self):
         self.said = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, **self.around)
 
     def words(self):
         """What this run has logged."""
