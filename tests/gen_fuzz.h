@@ -15,9 +15,11 @@ static int fuzz_codecs(const struct codec *codecs, size_t codecs_n, const uint8_
     struct report r = {0};
     uint32_t skipped = 0;
     if (wire_check(in) == 0)
-        MUST(codec_second_opinion(in));
+        MUST(codec_second_opinion(in, true));
     int err = codec_again(codec, in, &out, &skipped);
-    MUST((codec_words(codec, in, &r) == 0) == (err == 0));
+    size_t used;
+    MUST((codec_words(codec, in, &used, &r) == 0) == (err == 0));
+    MUST(used <= CODEC_BYTES_EACH * (n + 1)); /* what is taken is paid for by bytes that came */
     MUST(err == 0 || r.text[0] != 0);
     if (err == 0) {
         if (skipped == 0 && !codec->lax)

@@ -6,6 +6,7 @@ import json
 
 from schema import FIXED
 
+REFUSED_BYTES = 4096  # longer ones are left to the C tests
 FULL_BYTES = 60000  # arrays are cut so that a fullest value stays about that size
 FORM, RANGE, MISSING, UNKNOWN = "SOUK_EFORM", "SOUK_ERANGE", "SOUK_EMISSING", "SOUK_EUNKNOWN_CRITICAL"
 
@@ -168,6 +169,35 @@ def bad_values(t, lax):
         yield "of a hostile count", b"\xdd\x0f\xff\xff\xff", RANGE if t.most < 0x0FFFFFFF else FORM
 
 
+def longer_int(v):
+    """An integer in eight bytes; None where it needs them."""
+    if v >= 0:
+        return b"\xcf" + v.to_bytes(8, "big") if v < 1 << 32 else None
+    return b"\xd3" + v.to_bytes(8, "big", signed=True) if v >= -(1 << 31) else None
+
+
+def longer_form(t):
+    """The smallest value of t, written in a longer form than it needs; None where there is none."""
+    if t.kind in ("uint", "int"):
+        return longer_int(t.least)
+    if t.kind == "enum":
+        return longer_int(min(v for v, _, _ in t.of.values))
+    if t.kind in ("str", "text"):
+        return b"\xdb" + t.least.to_bytes(4, "big") + b"a" * t.least
+    if t.kind == "bin":
+        return b"\xc6" + t.least.to_bytes(4, "big") + bytes(t.least)
+    if t.kind in FIXED:
+        n = FIXED[t.kind][1]
+        return b"\xc5" + n.to_bytes(2, "big") + bytes(n)
+    if t.kind == "array":
+        return b"\xdd" + t.least.to_bytes(4, "big") + smallest(t.of) * t.least
+    if t.kind == "amount" and longer_int(t.least):
+        return array_head(2) + longer_int(t.least) + pack_bin(EUR)
+    if t.kind == "any":
+        return b"\xc5\x00" + bytes([t.least]) + bytes(t.least) if t.least < 256 <= t.most else None
+    return None
+
+
 def with_field(s, field, value):
     """The smallest struct with that field's value put in."""
     entries = []
@@ -177,6 +207,18 @@ def with_field(s, field, value):
         elif f.required:
             entries.append((f, smallest(f.type)))
     return pack_struct(s, entries)
+
+
+def bad_places(s, field):
+    """The field twice, and behind one of a higher key."""
+    entries = [(key_of(f), smallest(f.type)) for f in s.fields if f.required or f is field]
+    at = next(i for i, (key, _) in enumerate(entries) if key == field.key)
+    twice = entries[:at + 1] + entries[at:]
+    if len(entries) < len(s.fields) or s.family.unknown != "refuse":  # else it is one entry too many
+        yield f"{field.name} twice", pack_entries(s.family, twice), FORM, s.title
+    if at + 1 < len(entries):
+        late = entries[:at] + [entries[at + 1], entries[at]] + entries[at + 2:]
+        yield f"{field.name} out of order", pack_entries(s.family, late), FORM, s.title
 
 
 def unused_key(s, start):
@@ -217,9 +259,16 @@ def refusals(s):
         if family.unknown == "refuse" and family.keys == "int" and len(bad) > len(s.fields):
             codes = RANGE  # more entries than there are fields
         yield "unknown key", pack_entries(family, bad), codes, s.title
+    if family.unknown == "critical" and 127 not in {f.key for f in s.fields}:
+        yield "unknown key 127", pack_entries(family, sorted(small_entries + [(127, NIL)])), UNKNOWN, s.title
     for f in s.fields:
         for what, value, err in bad_values(f.type, family.lax):
             yield f"{f.name} {what}", with_field(s, f, value), err, f"{s.title}.{f.name}"
+        longer = None if family.lax else longer_form(f.type)
+        if longer:
+            yield f"{f.name} in a longer form", with_field(s, f, longer), FORM, f"{s.title}.{f.name}"
+        if family.keys == "int":
+            yield from bad_places(s, f)
 
 
 def accepted(s):
@@ -287,8 +336,13 @@ def fuzz(family):
 
 
 def vectors(family):
+    """One row a struct: smallest, fullest, and what is refused, for whoever writes a codec elsewhere.  Of a
+    lax family (the socket's) there are no refused ones: what its clients may write is the node's own affair."""
     rows = []
     for s in family.structs:
         examples = [b.hex() for _, b, _ in list(accepted(s))[:2]]
         rows.append({"name": s.name, "number": s.number, "smallest": examples[0], "fullest": examples[1]})
+        if not family.lax:
+            rows[-1]["refused"] = [{"shows": what, "bytes": b.hex()} for what, b, _, _ in refusals(s)
+                                   if len(b) <= REFUSED_BYTES]
     return json.dumps(rows, indent=1) + "\n"

@@ -1,19 +1,23 @@
 /* vectors KIND FILE: prints "N passed, N failed"; exit 0 when all passed and there was at least one, 1 when
- * not, 2 on wrong usage or a file that cannot be read. */
-#include "tests/vectors/vectors.h"
+ * not, 2 on wrong usage or a file that cannot be read.
+ * vectors make KIND: prints one of souk's own files, spec/vectors/KIND.json. */
+#include "tests/vectors/own.h"
 #include <stdio.h>
 
 static const struct {
     const char *name;
     vec_kind *run;
+    own_make *make;
 } kinds[] = {
-    {"noise", vec_noise},           /* Noise XX handshakes and transport, cacophony's layout */
-    {"ed25519", vec_ed25519},       /* Wycheproof, eddsa_verify_schema */
-    {"x25519", vec_x25519},         /* Wycheproof, xdh_comp_schema */
-    {"merkle", vec_merkle},         /* roots and proofs of RFC 6962 trees */
-    {"crypto", vec_crypto},         /* souk's own: spec/crypto.md */
-    {"negentropy", vec_negentropy}, /* transcripts of Negentropy V1 */
-    {"msgpack", vec_msgpack},       /* kawanet's msgpack-test-suite */
+    {"noise", vec_noise, NULL},           /* Noise XX handshakes and transport, cacophony's layout */
+    {"ed25519", vec_ed25519, NULL},       /* Wycheproof, eddsa_verify_schema */
+    {"x25519", vec_x25519, NULL},         /* Wycheproof, xdh_comp_schema */
+    {"merkle", vec_merkle, NULL},         /* roots and proofs of RFC 6962 trees */
+    {"negentropy", vec_negentropy, NULL}, /* transcripts of Negentropy V1 */
+    {"msgpack", vec_msgpack, NULL},       /* kawanet's msgpack-test-suite */
+    /* souk's own, of the chapters of spec/ */
+    {"crypto", vec_crypto, NULL}, /* made by a second implementation */
+    {"records", vec_records, make_records},
 };
 
 static int usage(void)
@@ -21,8 +25,26 @@ static int usage(void)
     fputs("usage: vectors KIND FILE, KIND being one of", stderr);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         fprintf(stderr, " %s", kinds[i].name);
+    fputs("\n       vectors make KIND, KIND being one of", stderr);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].make)
+            fprintf(stderr, " %s", kinds[i].name);
     fputc('\n', stderr);
     return 2;
+}
+
+static int make(const char *kind)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct buf out = {0};
+        if (strcmp(kind, kinds[i].name) != 0 || !kinds[i].make)
+            continue;
+        kinds[i].make(&out);
+        bool good = fwrite(out.p, 1, out.n, stdout) == out.n && fflush(stdout) == 0;
+        buf_free(&out);
+        return good ? 0 : 1;
+    }
+    return usage();
 }
 
 static bool file_read(struct buf *out, const char *path)
@@ -43,6 +65,8 @@ int main(int argc, char **argv)
 {
     if (argc != 3)
         return usage();
+    if (strcmp(argv[1], "make") == 0)
+        return make(argv[2]);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(argv[1], kinds[i].name) != 0)
             continue;
