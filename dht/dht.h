@@ -170,6 +170,7 @@ struct dht_result {
     uint64_t seq;  /* GET: of the value.  PUT refused: the highest seq that was said to be held */
     uint32_t stored, refused;          /* PUT, ANNOUNCE: answers */
     uint32_t hops, messages, timeouts; /* hops to the closest node or first value; requests sent */
+    uint64_t bytes_out, bytes_in;      /* of requests sent and answers, outer layer included */
     uint64_t took_ms;
     bool dense; /* the nearest nodes were improbably dense, so more were asked */
     const struct dht_step *trace;

@@ -62,6 +62,9 @@ bool request_send(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t numb
     const struct contact *c = contact_at(d->pool, contact);
     out_add(d, out, &c->key, &c->addr, span(head, sizeof head), buf_view(&d->scratch));
     d->stats.asked++;
+    struct query *q = query_find(d, query);
+    if (q)
+        q->result.bytes_out += sizeof head + d->scratch.n + DHT_OUTER_BYTES;
     return true;
 }
 

@@ -433,8 +433,10 @@ int rpc_answer(struct dht *d, struct clock now, const struct addr *from, const s
     uint8_t number = r->number;
     take_seen(d, from, peer, a.seen);
     struct candidate *c = q ? lookup_find(q, r->contact) : NULL;
-    if (q)
+    if (q) {
+        q->result.bytes_in += plaintext.n + DHT_OUTER_BYTES;
         query_settled(d, q, r);
+    }
     if (c) {
         uint64_t rtt = now.mono_ms - r->sent_ms;
         c->rtt_ms = (uint16_t)(rtt > 65535 ? 65535 : rtt);

@@ -249,5 +249,5 @@ fail:;
 
 bool scenario_converge_200(const struct scenario_args *args)
 {
-    return scenario_converge(&(struct scenario_args){args->seed, 200});
+    return scenario_converge(&(struct scenario_args){.seed = args->seed, .nodes = 200});
 }

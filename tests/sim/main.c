@@ -1,5 +1,6 @@
-/* main.c: `sim [NAME...] [--seed S]`: scenarios over whole networks.  Each prints its seed, so that a run
- * that fails can be run again; closes with "N passed, N failed". */
+/* main.c: `sim [NAME...] [--seed S] [--nodes N] [--FLAG NUMBER]`: scenarios over whole networks.  Each
+ * prints its seed, so that a run that fails can be run again; closes with "N passed, N failed".  A scenario
+ * that is named runs in any build; without names, all that belong to this one do. */
 #include "tests/sim/scenario.h"
 #include <sodium.h>
 #include <stdio.h>
@@ -7,34 +8,43 @@
 #include <sys/resource.h>
 
 static const struct scenario all[] = {
-    {"converge", scenario_converge, false},       {"converge200", scenario_converge_200, true},
-    {"market", scenario_market, false},           {"trade", scenario_trade, false},
-    {"trade_crash", scenario_trade_crash, false},
+#ifndef SOUK_SIM_DHT_ONLY
+    {"converge", scenario_converge, 0},       {"converge200", scenario_converge_200, ONLY_LONG},
+    {"market", scenario_market, 0},           {"trade", scenario_trade, 0},
+    {"trade_crash", scenario_trade_crash, 0},
+#endif
+    {"dht_replay", scenario_dht_replay, 0},   {"dht", scenario_dht, ONLY_FAST},
 };
 #define ALL (sizeof all / sizeof *all)
+#ifdef SOUK_SANITIZED
+static const bool fast = false;
+#else
+static const bool fast = true;
+#endif
 
 static bool wanted(const struct scenario *s, int argc, char **argv)
 {
-    bool named = false;
+    bool named = false, all_long = false;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--nodes") == 0) {
+        if (strncmp(argv[i], "--", 2) == 0) {
             i++;
             continue;
         }
-        if (strcmp(argv[i], "long") == 0)
-            return true;
+        all_long |= strcmp(argv[i], "long") == 0;
         named = true;
         if (strcmp(argv[i], s->name) == 0)
             return true;
     }
-    return !named && !s->only_long;
+    if ((s->when & ONLY_FAST) && !fast)
+        return false;
+    return all_long || (!named && !(s->when & ONLY_LONG));
 }
 
-static uint64_t number(const char *flag, uint64_t otherwise, int argc, char **argv)
+double scenario_number(const struct scenario_args *args, const char *flag, double otherwise)
 {
-    for (int i = 1; i + 1 < argc; i++)
-        if (strcmp(argv[i], flag) == 0)
-            return strtoull(argv[i + 1], NULL, 10);
+    for (int i = 1; i + 1 < args->argc; i++)
+        if (strcmp(args->argv[i], flag) == 0)
+            return strtod(args->argv[i + 1], NULL);
     return otherwise;
 }
 
@@ -43,11 +53,14 @@ int main(int argc, char **argv)
     unsigned passed = 0, failed = 0;
     if (sodium_init() < 0)
         return 1;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a long run shows how far it is */
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max < 8192 ? files.rlim_max : 8192; /* a store has three */
     setrlimit(RLIMIT_NOFILE, &files);
-    struct scenario_args args = {number("--seed", 1, argc, argv), (size_t)number("--nodes", 0, argc, argv)};
+    struct scenario_args args = {.argc = argc, .argv = argv};
+    args.seed = (uint64_t)scenario_number(&args, "--seed", 1);
+    args.nodes = (size_t)scenario_number(&args, "--nodes", 0);
     for (size_t i = 0; i < ALL; i++) {
         if (!wanted(&all[i], argc, argv))
             continue;
@@ -57,6 +70,7 @@ int main(int argc, char **argv)
         printf("%s: %s\n", all[i].name, good ? "ok" : "FAILED");
         if (!good)
             printf("again: tests/run sim %s --seed %llu\n", all[i].name, (unsigned long long)args.seed);
+        fflush(stdout);
         good ? passed++ : failed++;
     }
     printf("%u passed, %u failed\n", passed, failed);

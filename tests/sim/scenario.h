@@ -7,17 +7,28 @@
 struct scenario_args {
     uint64_t seed;
     size_t nodes; /* 0: the scenario's own */
+    int argc;
+    char **argv;
+};
+/* The number after `flag` ("--hours"), or `otherwise`. */
+double scenario_number(const struct scenario_args *args, const char *flag, double otherwise);
+
+enum {
+    ONLY_LONG = 1 /* tests/run long, or by name */,
+    ONLY_FAST = 2 /* needs a build without sanitizers */
 };
 struct scenario {
     const char *name;
     bool (*run)(const struct scenario_args *args);
-    bool only_long;
+    int when;
 };
 bool scenario_converge(const struct scenario_args *args);
 bool scenario_converge_200(const struct scenario_args *args); /* the same with 200 nodes */
 bool scenario_market(const struct scenario_args *args);
 bool scenario_trade(const struct scenario_args *args);
 bool scenario_trade_crash(const struct scenario_args *args);
+bool scenario_dht(const struct scenario_args *args);        /* dht_scale.c */
+bool scenario_dht_replay(const struct scenario_args *args); /* dht_scale.c: a seed gives one run */
 
 #define EXPECT(x)                                                           \
     do {                                                                    \

@@ -1,10 +1,14 @@
-// links: dht
+// links: dht_world
 /* What one engine answers to another: tokens, pointers, expiry, replays, and never more bytes than it got.
  */
 #include "datagram.gen.h"
 #include "dht/inner.h"
-#include "dht_world.h"
+#include "tests/sim/dht_world.h"
+#include <setjmp.h>
 #include <sodium.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
 
 static struct network net;
 static struct rng rng;
@@ -94,7 +98,7 @@ static struct buf pointer(uint64_t seq, const char *text, uint64_t expires_s, st
     struct dht_value v = {.kind = DHT_POINTER, .seq = seq, .body = span_str(text), .expires_s = expires_s};
     struct buf b = {0};
     memcpy(v.author, author.pk, 32);
-    assert_int_equal(dht_value_make(&b, &net, &v, world_sign, &author), 0);
+    assert_int_equal(dht_value_make(&b, &net, &v, dht_world_sign, &author), 0);
     dht_key_pointer(key, &net, author.pk, &v.salt);
     return b;
 }
@@ -434,7 +438,7 @@ static void only_the_provider_announces_itself_and_its_own_address(void **state)
         memcpy(v.author, node.pk, 32);
         v.addr.ip[15] ^= i == 2; /* a victim's address */
         struct buf bytes = {0}, b = {0};
-        assert_int_equal(dht_value_make(&bytes, &net, &v, world_sign, &node), 0);
+        assert_int_equal(dht_value_make(&bytes, &net, &v, dht_world_sign, &node), 0);
         get(&key, 1000, token, &value);
         struct datagram_announce m = {.token = SPAN_OF(token), .value = buf_view(&bytes)};
         datagram_announce_encode(&b, &m);

@@ -1,8 +1,15 @@
 // links: dht
 /* Datagrams: only who has the key writes in its name, and strangers cannot make us work. */
+#include "crypto/base/err.h"
+#include "crypto/sign.h"
+#include "dht/dht.h"
 #include "dht/seal.h"
-#include "dht_world.h"
+#include <setjmp.h>
 #include <sodium.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
 
 static struct network net;
 static struct rng rng;

@@ -1,8 +1,12 @@
 // links: dht
 /* Who enters the table, who stays, who goes; and that nobody enters on their own word. */
 #include "dht/inner.h"
-#include "dht_world.h"
+#include <setjmp.h>
 #include <sodium.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
 
 static struct network net;
 static struct rng rng;
