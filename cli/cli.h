@@ -11,8 +11,9 @@ enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_NO_NODE = 3 };
 struct cli {
     char home[256];
     bool json, yes, colour;
-    bool home_given; /* by --home */
-    unsigned width;  /* of the terminal, in columns */
+    bool home_given;     /* by --home */
+    unsigned width;      /* of the terminal, in columns */
+    uint64_t timeout_ms; /* by --timeout; as client_open takes it */
     const char *passphrase_file;
     struct client *client;
     struct arena words; /* of the command line, joined */

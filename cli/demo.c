@@ -99,9 +99,7 @@ bool demo_ask(struct demo *d, enum demo_who who, const char *name, bool maybe, s
     /* listing_import_state names listing.import_state */
     snprintf(method, sizeof method, "%s", name);
     method[strcspn(method, "_")] = '.';
-    demo_watch(true);
     int err = client_call(d->node[who].client, method, buf_view(&d->params), &d->result, &r);
-    demo_watch(false);
     sodium_memzero(d->params.p, d->params.n); /* may hold a passphrase */
     if (err && demo_interrupted())
         demo_fail(d, DEMO_NODES, SOUK_ECLOSED, "interrupted");

@@ -87,8 +87,6 @@ void demo_start_nodes(struct demo *d);
 /* Ends every node and waits for it; removes a temporary folder unless it is to be looked at. */
 void demo_end(struct demo *d);
 bool demo_interrupted(void);
-/* While on: a node that leaves a call unanswered for a minute is ended, so that the call comes back. */
-void demo_watch(bool on);
 uint64_t demo_memory_kib(const struct demo_node *n); /* VmRSS */
 void demo_log_tail(const struct demo *d);            /* what the nodes complained of, to stderr */
 

@@ -18,7 +18,6 @@
 enum {
     START_MS = 60000, /* a node that does not answer by then never will */
     END_MS = 10000,
-    CALL_MS = 60000,
     LOOK_MS = 20,       /* how often a process is looked at that has nothing else to wake us by */
     PORT_FIRST = 20000, /* below the ports that the kernel hands out for outgoing connections */
     PORTS = 12000,
@@ -32,7 +31,7 @@ static volatile sig_atomic_t children[DEMO_NODES];
 /* Ending the nodes closes their sockets, so that whatever waits for an answer comes back. */
 static void on_signal(int signum)
 {
-    bool overdue = signum == SIGALRM;
+    bool overdue = signum == SIGALRM; /* told to end ten seconds ago */
     if (!overdue) {
         interrupted = 1;
         alarm(END_MS / 1000);
@@ -40,12 +39,6 @@ static void on_signal(int signum)
     for (int i = 0; i < DEMO_NODES; i++)
         if (children[i] > 0)
             kill((pid_t)children[i], overdue ? SIGKILL : SIGTERM);
-}
-
-void demo_watch(bool on)
-{
-    if (!interrupted)
-        alarm(on ? CALL_MS / 1000 : 0);
 }
 
 bool demo_interrupted(void)
@@ -253,7 +246,7 @@ static void connect_to(struct demo *d, enum demo_who who)
     struct report r = {0};
     uint64_t since = demo_now_ms();
     int status;
-    while (!d->err && client_open(&n->client, n->home, &r)) {
+    while (!d->err && client_open(&n->client, n->home, 0, &r)) {
         if (interrupted)
             demo_fail(d, DEMO_NODES, SOUK_ECLOSED, "interrupted");
         else if (waitpid(n->pid, &status, WNOHANG) == n->pid) {
@@ -276,7 +269,7 @@ static void greet(struct demo *d, enum demo_who who)
     ASK(d, who, node_status, &m, 0);
     snprintf(d->node[who].peer, sizeof d->node[who].peer, "%s", demo_text(d, m.peer));
     demo_say(d, who, "souk %s listens on %s, network %s, node %s", demo_text(d, m.version),
-             demo_text(d, m.listen[0]), demo_text(d, m.network), demo_short(d, &m.node));
+             m.listen_n ? demo_text(d, m.listen[0]) : "", demo_text(d, m.network), demo_short(d, &m.node));
 }
 
 void demo_start_nodes(struct demo *d)

@@ -97,8 +97,8 @@ const size_t commands_n = sizeof commands / sizeof *commands;
 
 static void help_all(void)
 {
-    puts("souk: a market with nobody in the middle\n\nusage: souk [--home DIR] [--json] [--yes] COMMAND "
-         "[flags]\n");
+    puts("souk: a market with nobody in the middle\n\nusage: souk [--home DIR] [--json] [--yes] "
+         "[--timeout 60s] [--passphrase-file FILE] COMMAND [flags]\n");
     for (size_t i = 0; i < commands_n; i++) {
         const struct command *c = &commands[i];
         const struct api_method *m = c->method ? method_find(c->method) : NULL;
@@ -189,10 +189,15 @@ static int globals(struct cli *cli, int argc, char **argv)
             cli->json = true;
         else if (strcmp(argv[i], "--yes") == 0)
             cli->yes = true;
-        else if (strcmp(argv[i], "--home") == 0 || strcmp(argv[i], "--passphrase-file") == 0) {
+        else if (strcmp(argv[i], "--home") == 0 || strcmp(argv[i], "--passphrase-file") == 0 ||
+                 strcmp(argv[i], "--timeout") == 0) {
             if (i + 1 == argc)
                 return -1;
-            if (argv[i][2] == 'h') {
+            if (argv[i][2] == 't') {
+                if (!duration_parse(argv[i + 1], &cli->timeout_ms))
+                    return -1;
+                cli->timeout_ms = cli->timeout_ms ? cli->timeout_ms : CLIENT_PATIENT;
+            } else if (argv[i][2] == 'h') {
                 snprintf(cli->home, sizeof cli->home, "%s", argv[i + 1]);
                 cli->home_given = true;
             } else
@@ -220,7 +225,10 @@ int main(int argc, char **argv)
     argc = globals(&cli, argc - 1, argv + 1);
     argv++;
     if (argc < 0) {
-        fputs("souk: --home and --passphrase-file want a value\n", stderr);
+        fputs(
+            "souk: --home and --passphrase-file want a value, --timeout a time such as 30s or 10m (0: for "
+            "ever)\n",
+            stderr);
         return EXIT_USAGE;
     }
     if (!argc || strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0)

@@ -30,7 +30,7 @@ int cli_open(struct cli *cli)
     struct report r = {0};
     if (cli->client)
         return 0;
-    int err = client_open(&cli->client, cli->home, &r);
+    int err = client_open(&cli->client, cli->home, cli->timeout_ms, &r);
     return err ? fail(&r, err) : 0;
 }
 
