@@ -15,16 +15,41 @@ static int64_t updated(const struct trade_view *v)
     return at;
 }
 
+/* A move as it would be if the owner ordered it now; what the node does unasked stays marked. */
+static void ordered(struct core *c, const struct trade_view *v, struct move *m)
+{
+    struct trade_party me;
+    struct move told;
+    trades_ordered(v, m->what, c->now.unix_ms, &me);
+    trade_may(v->state, &me, m->what, c->now.unix_ms, &told, NULL);
+    told.automatic = m->automatic;
+    *m = told;
+}
+
+/* What went to the rail and has no answer. */
+static const char *awaited(const struct trade_view *v)
+{
+    const struct trade_lock *l = v->state->lock;
+    if (!l || l->settled)
+        return NULL;
+    if (v->me.funding && l->funding == FUNDING_NONE)
+        return "your payment is on its way: it waits for the issuer's node to answer";
+    if (v->me.submitted_kinds || v->me.late)
+        return "the payout is on its way: it waits for the issuer's node to answer";
+    return NULL;
+}
+
 /* What is to be done, and how long there is for it. */
 static const char *next_text(struct core *c, const struct trade_view *v, struct arena *a, bool *turn)
 {
     struct move moves[MOVES_MAX];
-    const char *lapsed = trade_lapsed(v->state, c->now.unix_ms);
+    const char *lapsed = trade_lapsed(v->state, c->now.unix_ms), *waits = awaited(v);
     *turn = false;
-    if (lapsed)
-        return lapsed;
+    if (lapsed || waits)
+        return lapsed ? lapsed : waits;
     size_t n = trade_moves(v->state, &v->me, c->now.unix_ms, moves);
     for (size_t i = 0; i < n; i++) {
+        ordered(c, v, &moves[i]);
         if (!moves[i].turn)
             continue;
         int64_t left = moves[i].until ? (moves[i].until - c->now.unix_ms) / 1000 : 0;
@@ -128,6 +153,7 @@ static void show_moves(struct core *c, const struct trade_view *v, struct arena 
     size_t n = v->me.role == TRADE_NOBODY ? 0 : trade_moves(v->state, &v->me, c->now.unix_ms, moves);
     struct api_move *row = arena_array(a, n ? n : 1, sizeof *row);
     for (size_t i = 0; row && i < n; i++) {
+        ordered(c, v, &moves[i]);
         row[i] = (struct api_move){.name = span_str(trade_move_name(moves[i].what)),
                                    .may = moves[i].may,
                                    .has_until = moves[i].until != 0,

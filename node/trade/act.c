@@ -340,19 +340,30 @@ static int give(struct act *x, const struct id *expect)
     return err;
 }
 
+/* What an owner says of the goods by ordering this. */
+void trades_ordered(const struct trade_view *v, enum trade_move move, int64_t now_ms,
+                    struct trade_party *out)
+{
+    *out = v->me;
+    if (move == MOVE_RELEASE && out->role == TRADE_BUYER && v->state->lock) {
+        /* Who releases says that the goods came.  Late ones may be content too; what stays refused is a
+         * second signature. */
+        out->goods = GOODS_GOOD;
+        out->goods_at = out->goods_at ? out->goods_at : now_ms;
+        out->insists = (v->state->lock->signed_kinds[TRADE_BUYER] | v->me.signed_kinds) == 0;
+    }
+    if (move == MOVE_REFUND && out->role == TRADE_SELLER && v->state->shipped &&
+        out->goods == GOODS_UNKNOWN)
+        out->goods = GOODS_RETURNED;
+}
+
 int trades_release(struct trades *t, struct core *c, const struct id *trade, const struct id *expect,
                    struct change *into, struct report *r)
 {
     struct act x;
     int err = act_begin(&x, t, c, trade, into, r);
-    if (!err && x.v.me.role == TRADE_BUYER && x.v.state->lock) {
-        /* Who releases says that the goods came.  Late ones may be content too; what stays refused is a
-         * second signature. */
-        unsigned own = x.v.state->lock->signed_kinds[TRADE_BUYER] | x.v.me.signed_kinds;
-        x.v.me.goods = GOODS_GOOD;
-        x.v.me.goods_at = x.v.me.goods_at ? x.v.me.goods_at : c->now.unix_ms;
-        x.v.me.insists = own == 0;
-    }
+    if (!err)
+        trades_ordered(&x.v, MOVE_RELEASE, c->now.unix_ms, &x.v.me);
     if (!err)
         err = act_may(&x, MOVE_RELEASE);
     return act_end(&x, err ? err : give(&x, expect));
@@ -363,8 +374,8 @@ int trades_refund(struct trades *t, struct core *c, const struct id *trade, cons
 {
     struct act x;
     int err = act_begin(&x, t, c, trade, into, r);
-    if (!err && x.v.me.role == TRADE_SELLER && x.v.state->shipped && x.v.me.goods == GOODS_UNKNOWN)
-        x.v.me.goods = GOODS_RETURNED;
+    if (!err)
+        trades_ordered(&x.v, MOVE_REFUND, c->now.unix_ms, &x.v.me);
     if (!err)
         err = act_may(&x, MOVE_REFUND);
     return act_end(&x, err ? err : give(&x, expect));

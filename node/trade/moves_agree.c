@@ -66,6 +66,16 @@ int may_refuse(struct ask *a)
     return err;
 }
 
+/* Whoever is to decide disputes consented. */
+static int need_enrolled(struct ask *a)
+{
+    if (a->s->enrolled)
+        return 0;
+    if (a->s->refused)
+        return no(a, "the arbiter refused the contract; make a new offer that names another arbiter");
+    return no(a, "the arbiter has not consented yet");
+}
+
 /* What must stand before any money moves into a lock. */
 static int need_lock(struct ask *a)
 {
@@ -74,8 +84,8 @@ static int need_lock(struct ask *a)
         return err;
     if (a->s->terms->rail == RECORD_RAIL_DIRECT)
         return no(a, "on the direct rail no money is held");
-    if (!a->s->enrolled)
-        return no(a, "the arbiter has not consented yet");
+    if ((err = need_enrolled(a)) != 0)
+        return err;
     if (a->s->lock == NULL)
         return no(a, "the parties' keys do not make a lock");
     a->m->until = a->s->terms->fund_by;
@@ -128,7 +138,7 @@ static int need_direct(struct ask *a)
         return err;
     if (a->s->terms->rail != RECORD_RAIL_DIRECT)
         return no(a, "on this rail the money is held in a lock");
-    return a->s->enrolled ? 0 : no(a, "the arbiter has not consented yet");
+    return need_enrolled(a);
 }
 
 int may_paid(struct ask *a)

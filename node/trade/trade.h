@@ -122,6 +122,10 @@ int trades_ship(struct trades *t, struct core *c, const struct id *trade, struct
 /* words: 8 of words.h. */
 int trades_handover(struct trades *t, struct core *c, const struct id *trade, char words[static 128],
                     struct report *r);
+/* Our part as it would be once its owner orders this: by ordering a release or a refund it also says how
+ * the goods are. */
+void trades_ordered(const struct trade_view *v, enum trade_move move, int64_t now_ms,
+                    struct trade_party *out);
 /* Saying that the goods came as described, or (seller, after shipping) that they came back, goes with it.
  * `expect`: rail_payout_id, or NULL. */
 int trades_release(struct trades *t, struct core *c, const struct id *trade, const struct id *expect,

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""trade.py BUILD: trades between real nodes, each to its end: on the direct rail, met in person, split between
+friends, given back, paid late with a dead arbiter, refused by the arbiter, with too little money, with the
+issuer away, and with kill -9 of each party at moments that a seed chooses (SOUK_E2E_SEED).
+
+Closes with "N passed, N failed"."""
+import os
+import random
+import sys
+import time
+
+from bazaar import DIRECT, MEET, Bazaar
+from people import SOON_S, becomes, refusal
+from souk import SLOW, Checks, Refused
+
+BUILD = sys.argv[1] if len(sys.argv) > 1 else "build/dev"
+SEED = int(os.environ.get("SOUK_E2E_SEED", "20"))
+c = Checks()
+rand = random.Random(SEED)
+
+
+def direct(b):
+    """Cash or a transfer outside: no lock, no arbiter, and both say what happened."""
+    t = b.offers(b.lists("A rack, cash", 4500, rail=DIRECT)).agree()
+    t.until_may(b.bo, "paid")
+    c.refuses("not_allowed", "nothing is put into a lock there", lambda: t.do(b.bo, "trade.fund"))
+    code, words = refusal(lambda: t.do(b.sara, "trade.ship"))
+    c.that(code == "not_allowed" and "received" in words, "the seller ships when the money came, and is told so", words)
+    t.do(b.bo, "trade.paid")
+    t.until("paid", b.sara, b.bo, what="the direct rail")
+    t.do(b.sara, "trade.received")
+    t.until("funded", b.sara, b.bo, what="the direct rail")
+    t.do(b.sara, "trade.ship")
+    t.until("settled_released", b.sara, b.bo, what="the direct rail")
+    for who, whom, stars in ((b.bo, b.sara, 5), (b.sara, b.bo, 4)):
+        who.call("rate.publish", trade=t.id, subject=whom.id, stars=stars, words="A pleasure.")
+        c.that(becomes(lambda whom=whom, stars=stars: any(r["stars"] == stars and r["trade"] == t.id for r in
+               b.ibra.call("rating.list", subject=whom.id)["ratings"])), f"the rating of {whom.name} verifies at a third node")
+
+
+def meeting(b):
+    """Handed over in person: the seller types the eight words that the buyer shows."""
+    t = b.offers(b.lists("A bicycle, to be met for", mode=MEET)).fund(address=None)
+    words = t.do(b.bo, "trade.handover")["words"]
+    c.that(len(words.split()) == 8, "the buyer has eight words to show", words)
+    c.refuses("not_allowed", "the seller has not", lambda: t.do(b.sara, "trade.handover"))
+    t.until_may(b.sara, "ship")
+    wrong = " ".join(reversed(words.split()))
+    code, said = refusal(lambda: t.do(b.sara, "trade.ship", secret=wrong))
+    c.that(code == "invalid" and "secret" in said, "other words hand nothing over", f"{code}: {said}")
+    code, said = refusal(lambda: t.do(b.sara, "trade.ship", secret="abandon"))
+    c.that(code == "invalid" and "eight" in said, "nor does one word", f"{code}: {said}")
+    status, _, said = b.sara.souk("trade", "ship", t.id.hex(), "--secret", words)
+    c.that(status == 0, "the right ones do, on the command line", said)
+    t.until("shipped", b.bo, what="the meeting")
+    handed = [f["text"] for f in t.show(b.bo)["facts"] if f["kind"] == "shipped"]
+    c.that(handed == ["handed over, with the buyer's secret"], "both have it that the buyer was there", handed)
+    t.do(b.bo, "trade.release")
+    t.until("settled_released", b.sara, b.bo, b.aude, what="the meeting")
+
+
+def friendly_split(b):
+    """The request comes first, the one asked signs, the asker's node completes it."""
+    before = b.bo.balance(b.ibra), b.sara.balance(b.ibra)
+    t = b.offers(b.lists("A bell with a scratch", 1000)).ship()
+    half = {"buyer": 400, "seller": 600, "arbiter": 0}
+    c.refuses("not_allowed", "nobody signs a split that was not asked for", lambda: t.do(b.sara, "trade.split", split=half))
+    code, words = refusal(lambda: t.do(b.bo, "trade.request", what="split", split={**half, "seller": 700}))
+    c.that(code in ("invalid", "params") and "add up" in words, "nor asks for one that does not add up", f"{code}: {words}")
+    t.do(b.bo, "trade.request", what="split", split=half, note="The scratch was not in the picture.")
+    t.until_may(b.sara, "split")
+    code, words = refusal(lambda: t.do(b.sara, "trade.split", split={**half, "buyer": 300, "seller": 700}))
+    c.that(code == "conflict" and "400" in words, "what is signed is what was asked for", f"{code}: {words}")
+    status, _, said = b.sara.souk("--yes", "trade", "split", t.id.hex(), "buyer=400,seller=600,arbiter=0")
+    c.that(status == 0, "the seller signs it on the command line", said)
+    t.until("settled_split", b.bo, b.sara, b.aude, what="the friendly split")
+    c.that(becomes(lambda: b.sara.balance(b.ibra) == before[1] + 600 and b.bo.balance(b.ibra) == before[0] - 600),
+           "each has its part, and the arbiter no fee", (before, b.bo.balance(b.ibra), b.sara.balance(b.ibra)))
+
+
+def not_shipped(b):
+    """Nobody types anything: after ship-by the seller's node signs the refund, the buyer's completes it."""
+    s = int(1000 * SLOW)
+    t = b.offers(b.lists("A pump that stays on its shelf"), valid_ms=3 * s, fund_ms=1000, ship_ms=1000).fund()
+    c.refuses("not_allowed", "before ship-by cancelling is a request: nobody takes the money back",
+              lambda: t.do(b.bo, "trade.refund"))
+    t.do(b.bo, "trade.request", what="cancel", note="I found another one.")
+    return t
+
+
+def not_shipped_ends(b, t):
+    before = b.bo.balance(b.ibra)
+    t.until_time("ship_by")
+    t.until("settled_refunded", b.sara, b.bo, b.aude, what="not shipped")
+    c.that(becomes(lambda: b.bo.balance(b.ibra) == before + 5000), "the buyer has its money back", (before, b.bo.balance(b.ibra)))
+
+
+def refusing(b, uma):
+    """An arbiter who refuses: nobody pays, and both are told what to do."""
+    t = b.offers(b.lists("A saddle, with an arbiter who picks", arbiter=uma)).agree()
+    t.until_may(uma, "enrol")
+    status, out, said = uma.souk("arbiter", "cases")
+    c.that(status == 0 and "A saddle" in out, "the contract waits among the arbiter's cases", out + said)
+    code, words = refusal(lambda: t.do(b.bo, "trade.fund"))
+    c.that(code == "not_allowed" and "arbiter" in words, "nobody funds before it consents", f"{code}: {words}")
+    status, _, said = uma.souk("arbiter", "consent", t.id.hex(), "--refuse", "--reason", "I know the seller.")
+    c.that(status == 0, "it refuses", said)
+    t.until("refused", b.bo, b.sara, what="refused by the arbiter")
+    code, words = refusal(lambda: t.do(b.bo, "trade.fund"))
+    c.that(code == "not_allowed" and "refused" in words and "offer" in words, "the buyer is told what to do", f"{code}: {words}")
+    row = t.show(b.bo)
+    c.that(any("I know the seller." in f.get("text", "") for f in row["facts"]), "and why", row["facts"])
+
+
+def too_little(b):
+    """More than the buyer has: refused before anything is signed, and the trade goes on once there is money."""
+    t = b.offers(b.lists("A bicycle of gold", 500000)).agree()
+    t.until_may(b.bo, "fund")
+    code, words = refusal(lambda: t.do(b.bo, "trade.fund", address="12 rue des Lilas"))
+    c.that(code == "funds" and "missing" in words, "too little money is refused with what is missing", f"{code}: {words}")
+    status, _, said = b.bo.souk("--yes", "trade", "fund", t.id.hex(), "--address", "12 rue des Lilas")
+    c.that(status == 1 and "missing" in said, "on the command line as well, with exit 1", f"{status}: {said}")
+    c.that(t.may(b.bo, "fund"), "and the buyer may still fund", t.move(b.bo, "fund"))
+    b.ibra.call("credit.mint", member=b.bo.id, minor=500000)
+    c.that(becomes(lambda: b.bo.balance(b.ibra) >= 500000), "the issuer mints more")
+    t.do(b.bo, "trade.fund", address="12 rue des Lilas")
+    t.until("funded", b.sara, b.bo, what="with enough money")
+    t.do(b.sara, "trade.refund")
+    t.until("settled_refunded", b.sara, b.bo, what="given back before shipping")
+
+
+def issuer_away(b):
+    """The ledger cannot be reached: what was ordered waits on disk, says so, and goes on by itself."""
+    t = b.offers(b.lists("A lamp while the issuer sleeps")).agree()
+    t.until_may(b.bo, "fund")
+    b.ibra.kill()
+    t.do(b.bo, "trade.fund", address="12 rue des Lilas")
+    said = t.show(b.bo)
+    c.that(said["funding"] == "none" and "issuer" in said["row"]["next"], "the buyer is told what it waits for",
+           (said["funding"], said["row"]["next"]))
+    code, words = refusal(lambda: t.do(b.bo, "trade.fund", address="12 rue des Lilas"))
+    c.that(code == "not_allowed" and "about to be" in words, "and does not pay twice", f"{code}: {words}")
+    b.ibra.restart()
+    t.until("funded", b.sara, b.bo, timeout_s=3 * SOON_S, what="the issuer is back")
+    t.until_may(b.sara, "ship")
+    t.do(b.sara, "trade.ship")
+    t.until("shipped", b.bo)
+    before = b.sara.balance(b.ibra)
+    b.ibra.kill()
+    t.do(b.bo, "trade.release")
+    t.until_may(b.sara, "evidence")
+    b.ibra.restart()
+    t.until("settled_released", b.sara, b.bo, timeout_s=3 * SOON_S, what="released while the issuer was away")
+    c.that(becomes(lambda: b.sara.balance(b.ibra) == before + 5000), "paid once", (before, b.sara.balance(b.ibra)))
+
+
+def late(b):
+    """The arbiter is dead and the two do not agree: after T the late branch pays what the terms fixed."""
+    s = int(1000 * SLOW)
+    t = b.offers(b.lists("A frame that is perhaps bent", 2000), valid_ms=4 * s, fund_ms=1000, ship_ms=1000,
+                 deliver_ms=1000, inspect_ms=2 * s, rule_ms=1000, delta_ms=int(500 * SLOW), late_buyer_bp=2500)
+    t.ship()
+    return t
+
+
+def late_ends(b, t):
+    t.do(b.bo, "trade.dispute", claim="It is bent.")
+    b.aude.kill()
+    before = b.bo.balance(b.ibra), b.sara.balance(b.ibra)
+    t.until_time("late_at")
+    t.until("settled_late", b.bo, b.sara, timeout_s=2 * SOON_S, what="the late branch")
+    c.that(becomes(lambda: b.bo.balance(b.ibra) == before[0] + 500 and b.sara.balance(b.ibra) == before[1] + 1500),
+           "each has the part that the terms fixed", (before, b.bo.balance(b.ibra), b.sara.balance(b.ibra)))
+    b.aude.restart()
+
+
+# ---- kill -9 ----
+def mid_trade(b, victim):
+    """A whole trade while one of its people's nodes is killed over and over."""
+    listing = b.lists(f"A bicycle, {victim.name} is killed")
+    before = b.sara.balance(b.ibra), b.bo.balance(b.ibra)
+    t = b.offers(listing)
+    kills = 0
+
+    def move_of(who, name):
+        """The trade itself may not have reached its node yet."""
+        try:
+            return t.move(who, name)
+        except Refused as e:
+            return {"may": False, "why": e.message}
+
+    def done_by(who, name, method, **more):
+        """who does it once it may; a kill may swallow the answer, so what counts is that the move is over."""
+        nonlocal kills
+        end, most = time.monotonic() + 6 * SOON_S, kills + 3
+        while time.monotonic() < end:
+            if kills < most and rand.random() < 0.6:
+                victim.kill()
+                victim.restart()
+                kills += 1
+            m = move_of(who, name)
+            if m["may"]:
+                try:
+                    asked = who.send(method, trade=t.id, **more)
+                    if who is victim and kills < most and rand.random() < 0.7:
+                        time.sleep(rand.uniform(0, 0.05) * SLOW)
+                        victim.kill()
+                        victim.restart()
+                        kills += 1
+                    else:
+                        who.answers_to([asked])
+                except OSError:
+                    pass
+            elif any(w in m.get("why", "") for w in ("already", "about to be", "fixed", "settled", "spent")):
+                return True
+            time.sleep(0.05)
+        return c.that(False, f"{victim.name} killed: {who.name} could {name}", (move_of(who, name), t.told(who)))
+
+    done_by(b.sara, "accept", "trade.accept")
+    done_by(b.bo, "fund", "trade.fund", address="12 rue des Lilas")
+    t.until("funded", b.sara, timeout_s=4 * SOON_S, what=f"{victim.name} killed")
+    done_by(b.sara, "ship", "trade.ship")
+    t.until("shipped", b.bo, timeout_s=4 * SOON_S, what=f"{victim.name} killed")
+    t.until_may(b.bo, "release")
+    done_by(b.bo, "release", "trade.release")
+    for who in (b.sara, b.bo, b.aude):
+        t.until("settled_released", who, timeout_s=4 * SOON_S, what=f"{victim.name} killed {kills} times")
+        c.that(not t.show(who)["two_stories"], f"{victim.name} killed: nobody told two stories, says {who.name}'s node")
+    c.that(kills > 1, f"{victim.name} was killed {kills} times in it (seed {SEED})")
+    c.that(becomes(lambda: (b.sara.balance(b.ibra), b.bo.balance(b.ibra)) == (before[0] + 5000, before[1] - 5000)),
+           f"{victim.name} killed: paid once", (before, b.sara.balance(b.ibra), b.bo.balance(b.ibra)))
+
+
+def timed(part, *args):
+    t0 = time.monotonic()
+    got = part(*args)
+    if "-v" in sys.argv:
+        print(f"{part.__name__}: {time.monotonic() - t0:.1f} s", file=sys.stderr)
+    return got
+
+
+def trades():
+    b = timed(Bazaar, c, BUILD, "uma")
+    uma = b.others["uma"]
+    b.arbitrates(uma, by_rule=False)
+    given_back = timed(not_shipped, b)
+    timed(direct, b)
+    timed(meeting, b)
+    timed(friendly_split, b)
+    timed(not_shipped_ends, b, given_back)
+    timed(refusing, b, uma)
+    timed(too_little, b)
+    timed(issuer_away, b)
+    for victim in (b.bo, b.sara, b.aude, b.ibra):
+        timed(mid_trade, b, victim)
+    paid_late = timed(late, b)
+    timed(late_ends, b, paid_late)
+
+
+c.run([trades])
