@@ -3,6 +3,7 @@
  * Everything runs on the loop thread but the workers and the writer, which knock by one uv_async. */
 #include "node/host/host.h"
 #include "node/host/streams.h"
+#include "node/host/udp.h"
 #include "store/store.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -17,16 +18,16 @@
 
 enum { TAKE_MOST = 256 };
 
-struct udp {         /* one of the listening addresses */
-    uv_udp_t socket; /* first: the handle is the udp */
+struct door { /* one of the listening addresses */
+    struct udp *udp;
     struct host *host;
     struct addr at;
     uint8_t via;
 };
 struct host {
     uv_loop_t loop;
-    struct udp udp[NODE_LISTEN_MOST];
-    size_t udp_n;
+    struct door doors[NODE_LISTEN_MOST];
+    size_t doors_n;
     uv_timer_t wake;
     uv_async_t knock;
     uv_signal_t term, intr;
@@ -41,7 +42,6 @@ struct host {
     bool stopping, busy;
     struct event *later; /* dials and writes that failed at once, while effects were being carried out */
     size_t later_n, later_cap;
-    uint8_t dgram[2048];
 };
 
 static struct clock clock_now(const struct host *h)
@@ -61,11 +61,11 @@ static void stop(struct host *h)
 
 /* The socket that a datagram leaves by: the one named; else one of its family, best one from which the
  * kernel can reach it (not from loopback to the world). */
-static struct udp *udp_for(struct host *h, const struct effect *e)
+static struct door *door_for(struct host *h, const struct effect *e)
 {
-    struct udp *found = NULL;
-    for (size_t i = 0; i < h->udp_n; i++) {
-        struct udp *u = &h->udp[i];
+    struct door *found = NULL;
+    for (size_t i = 0; i < h->doors_n; i++) {
+        struct door *u = &h->doors[i];
         if (addr_is_ipv4(&u->at) != addr_is_ipv4(&e->addr))
             continue;
         if (e->via == u->via)
@@ -81,15 +81,9 @@ static struct udp *udp_for(struct host *h, const struct effect *e)
 
 static void send_dgram(struct host *h, const struct effect *e)
 {
-    struct sockaddr_storage to;
-    struct span bytes = fx_bytes(&h->fx, e);
-    struct udp *u = udp_for(h, e);
-    if (!u || !sockaddr_from(&to, &e->addr))
-        return;
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr): libuv only reads it, but does not say const */
-    uv_buf_t b = uv_buf_init((char *)(uintptr_t)bytes.p, (unsigned)bytes.n);
-    /* A datagram that the kernel cannot take now is lost, as datagrams are. */
-    (void)uv_udp_try_send(&u->socket, &b, 1, (const struct sockaddr *)&to);
+    struct door *u = door_for(h, e);
+    if (u)
+        udp_send(u->udp, &e->addr, fx_bytes(&h->fx, e));
 }
 
 static void carry_out(struct host *h)
@@ -124,6 +118,8 @@ static void carry_out(struct host *h)
             break;
         }
     }
+    for (size_t i = 0; i < h->doors_n; i++)
+        udp_flush(h->doors[i].udp);
     effects_clear(&h->fx);
 }
 
@@ -171,22 +167,10 @@ static void on_wake(uv_timer_t *t)
     input(t->data, &(struct event){.kind = EV_WAKE});
 }
 
-static void on_udp_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+static void on_dgram(void *arg, const struct addr *from, struct span bytes)
 {
-    (void)suggested;
-    struct host *h = ((struct udp *)(void *)handle)->host;
-    *out = uv_buf_init((char *)h->dgram, sizeof h->dgram);
-}
-
-static void on_udp(uv_udp_t *socket, ssize_t n, const uv_buf_t *b, const struct sockaddr *from,
-                   unsigned flags)
-{
-    struct udp *u = (struct udp *)(void *)socket;
-    struct event ev = {.kind = EV_DGRAM, .via = u->via};
-    if (n <= 0 || !from || flags & UV_UDP_PARTIAL || !sockaddr_to(&ev.addr, from))
-        return;
-    ev.bytes = span(b->base, (size_t)n);
-    input(u->host, &ev);
+    const struct door *u = arg;
+    input(u->host, &(struct event){.kind = EV_DGRAM, .via = u->via, .addr = *from, .bytes = bytes});
 }
 
 static void on_knock(uv_async_t *a)
@@ -217,15 +201,15 @@ static void on_signal(uv_signal_t *s, int signum)
 static int listen_at(struct host *h, const struct addr *where)
 {
     struct sockaddr_storage at;
-    struct udp *u = &h->udp[h->udp_n++];
-    *u = (struct udp){.host = h, .at = *where, .via = (uint8_t)h->udp_n};
+    struct door *u = &h->doors[h->doors_n];
+    *u = (struct door){.host = h, .at = *where, .via = (uint8_t)(h->doors_n + 1)};
     if (!sockaddr_from(&at, where))
         return UV_EINVAL;
-    uv_udp_init_ex(&h->loop, &u->socket, AF_UNSPEC);
-    int err = uv_udp_bind(&u->socket, (struct sockaddr *)&at, addr_is_ipv4(where) ? 0 : UV_UDP_IPV6ONLY);
-    if (!err)
-        err = uv_udp_recv_start(&u->socket, on_udp_alloc, on_udp);
-    return err ? err : streams_listen_tcp(h->streams, &at);
+    int err = udp_open(&u->udp, &h->loop, where, on_dgram, u);
+    if (err)
+        return err;
+    h->doors_n++;
+    return streams_listen_tcp(h->streams, &at);
 }
 
 static int listen_net(struct host *h, const struct host_config *hc, struct node_config *nc,
@@ -336,6 +320,8 @@ int host_run(const struct host_config *hc, struct node_config *nc, struct report
     node_free(h->node);
     h->node = NULL;
     streams_free(h->streams);
+    for (size_t i = 0; i < h->doors_n; i++)
+        udp_close(h->doors[i].udp);
     uv_walk(&h->loop, close_handle, NULL);
     uv_run(&h->loop, UV_RUN_DEFAULT);
     uv_loop_close(&h->loop);
