@@ -18,6 +18,7 @@ static const struct {
     /* souk's own, of the chapters of spec/ */
     {"crypto", vec_crypto, NULL}, /* made by a second implementation */
     {"records", vec_records, make_records},
+    {"letters", vec_letters, make_letters},
 };
 
 static int usage(void)
