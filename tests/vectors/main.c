@@ -19,6 +19,7 @@ static const struct {
     {"crypto", vec_crypto, NULL}, /* made by a second implementation */
     {"records", vec_records, make_records},
     {"letters", vec_letters, make_letters},
+    {"ledger", vec_ledger, make_ledger},
 };
 
 static int usage(void)

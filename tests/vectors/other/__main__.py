@@ -10,12 +10,13 @@ import os
 import sys
 
 sys.dont_write_bytecode = True
+import ledger
 import letters
 import net as network
 import records
 from wire import Family, Form, write
 
-assert letters  # each registers its checks
+assert ledger and letters  # each registers its checks
 
 
 def judge(net, v):
