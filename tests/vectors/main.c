@@ -2,6 +2,7 @@
  * not, 2 on wrong usage or a file that cannot be read.
  * vectors make KIND: prints one of souk's own files, spec/vectors/KIND.json. */
 #include "tests/vectors/own.h"
+#include <sodium.h>
 #include <stdio.h>
 
 static const struct {
@@ -20,6 +21,7 @@ static const struct {
     {"records", vec_records, make_records},
     {"letters", vec_letters, make_letters},
     {"ledger", vec_ledger, make_ledger},
+    {"dht", vec_dht, make_dht},
 };
 
 static int usage(void)
@@ -67,6 +69,7 @@ int main(int argc, char **argv)
 {
     if (argc != 3)
         return usage();
+    MUST(sodium_init() >= 0);
     if (strcmp(argv[1], "make") == 0)
         return make(argv[2]);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {

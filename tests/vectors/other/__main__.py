@@ -10,13 +10,14 @@ import os
 import sys
 
 sys.dont_write_bytecode = True
+import dht
 import ledger
 import letters
 import net as network
 import records
 from wire import Family, Form, write
 
-assert ledger and letters  # each registers its checks
+assert dht and ledger and letters  # each registers its checks
 
 
 def judge(net, v):
