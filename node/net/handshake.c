@@ -10,9 +10,9 @@
 #include "session.gen.h"
 #include <sodium.h>
 
-enum { WIRE_VERSION = 1, PROLOGUE_BYTES = 4 + 1 + 16 };
+enum { WIRE_VERSION = 1 };
 
-static void prologue(uint8_t out[static PROLOGUE_BYTES], const struct network *net)
+void handshake_prologue(uint8_t out[static PROLOGUE_BYTES], const struct network *net)
 {
     memcpy(out, "souk", 4);
     out[4] = WIRE_VERSION;
@@ -48,7 +48,7 @@ static int write_message(struct net *n, struct core *c, struct session *s, bool 
 int handshake_begin(struct net *n, struct core *c, struct session *s)
 {
     uint8_t pro[PROLOGUE_BYTES], s_sk[32], e_sk[32];
-    prologue(pro, &n->network);
+    handshake_prologue(pro, &n->network);
     xkey_secret_from_sign(s_sk, keys_node_secret(c->keys));
     rng_bytes(c->rng, e_sk, sizeof e_sk);
     noise_start(&s->noise, s->outbound, span(pro, sizeof pro), s_sk, e_sk);
@@ -57,24 +57,35 @@ int handshake_begin(struct net *n, struct core *c, struct session *s)
     return s->outbound ? write_message(n, c, s, false) : 0;
 }
 
-/* The other side's hello: its node key must be behind its static key, and be the one that we dialled. */
-static int hello_read(struct session *s, struct span payload, const struct node_key *self)
+int handshake_hello(struct session_hello *out, struct span payload, const struct xkey *proven,
+                    const struct node_key *self, const struct node_key *dialled)
 {
     struct arena a;
     struct session_hello hello;
-    struct xkey proven, told;
+    struct xkey told;
     arena_init(&a, 4096);
     int err = session_hello_decode(&hello, payload, &a, NULL);
     arena_free(&a);
     if (err)
         return err;
-    noise_remote(&s->noise, &proven);
-    if (xkey_from_node(&told, &hello.node) || sodium_memcmp(&told, &proven, sizeof told) != 0)
+    if (xkey_from_node(&told, &hello.node) || sodium_memcmp(&told, proven, sizeof told) != 0)
         return SOUK_ESIGNATURE;
-    if (node_key_eq(&hello.node, self) || (s->outbound && !node_key_eq(&hello.node, &s->peer)))
+    if (node_key_eq(&hello.node, self) || (dialled && !node_key_eq(&hello.node, dialled)))
         return SOUK_EREFUSED;
     if (hello.least > WIRE_VERSION || hello.most < WIRE_VERSION)
         return SOUK_EVERSION;
+    *out = hello;
+    return 0;
+}
+
+static int hello_read(struct session *s, struct span payload, const struct node_key *self)
+{
+    struct session_hello hello;
+    struct xkey proven;
+    noise_remote(&s->noise, &proven);
+    int err = handshake_hello(&hello, payload, &proven, self, s->outbound ? &s->peer : NULL);
+    if (err)
+        return err;
     s->peer = hello.node;
     if (!s->outbound)
         s->addr.port = (uint16_t)hello.port; /* where it can be dialled again; 0: nowhere */

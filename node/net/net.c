@@ -249,6 +249,18 @@ static int own_frame(struct net *n, struct core *c, struct session *s, unsigned 
     return err;
 }
 
+int frame_read(struct span plain, unsigned *channel, unsigned *number, struct span *body)
+{
+    struct cursor in;
+    cursor_init(&in, plain);
+    cursor_array(&in, 3, 3);
+    *channel = (unsigned)cursor_uint(&in, 0, 255);
+    *number = (unsigned)cursor_uint(&in, 0, 65535);
+    *body = cursor_skip(&in);
+    cursor_leave(&in);
+    return cursor_end(&in);
+}
+
 static int one_frame(struct net *n, struct core *c, struct session *s, struct span cipher)
 {
     struct buf plain = {0};
@@ -262,13 +274,9 @@ static int one_frame(struct net *n, struct core *c, struct session *s, struct sp
     n->stats.frames_in++;
     s->heard_ms = c->now.mono_ms;
     s->pinged = false;
-    struct cursor in;
-    cursor_init(&in, buf_view(&plain));
-    cursor_array(&in, 3, 3);
-    unsigned channel = (unsigned)cursor_uint(&in, 0, 255), number = (unsigned)cursor_uint(&in, 0, 65535);
-    struct span body = cursor_skip(&in);
-    cursor_leave(&in);
-    int err = cursor_end(&in);
+    unsigned channel, number;
+    struct span body;
+    int err = frame_read(buf_view(&plain), &channel, &number, &body);
     struct node_key peer = s->peer;
     if (!err && channel == CHANNEL_SESSION)
         err = own_frame(n, c, s, number, body);

@@ -57,8 +57,18 @@ struct net {
 };
 
 /* handshake.c: 0 to go on, negative to close. */
+enum { PROLOGUE_BYTES = 4 + 1 + 16 };
+void handshake_prologue(uint8_t out[static PROLOGUE_BYTES], const struct network *net);
+/* Judges the other side's hello: SOUK_EFORM and the like, SOUK_ESIGNATURE (its node key is not the one
+ * behind the static key that the handshake proved), SOUK_EREFUSED (it is our own, or not the one dialled;
+ * dialled NULL: any), SOUK_EVERSION. */
+struct session_hello;
+int handshake_hello(struct session_hello *out, struct span payload, const struct xkey *proven,
+                    const struct node_key *self, const struct node_key *dialled);
 int handshake_begin(struct net *n, struct core *c, struct session *s);
 int handshake_frame(struct net *n, struct core *c, struct session *s, struct span frame, bool *up);
+/* net.c: takes the plaintext of a frame apart: the canonical array [channel, number, body]. */
+int frame_read(struct span plain, unsigned *channel, unsigned *number, struct span *body);
 /* net.c: sends one frame of plain bytes that are framed already (handshake) or to be encrypted. */
 void session_write(struct net *n, struct core *c, struct session *s, struct span framed);
 #endif

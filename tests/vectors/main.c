@@ -22,6 +22,8 @@ static const struct {
     {"letters", vec_letters, make_letters},
     {"ledger", vec_ledger, make_ledger},
     {"dht", vec_dht, make_dht},
+    {"session", vec_session, make_session},
+    {"gossip", vec_gossip, make_gossip},
 };
 
 static int usage(void)

@@ -14,10 +14,12 @@ import dht
 import ledger
 import letters
 import net as network
+import reconcile
 import records
+import session
 from wire import Family, Form, write
 
-assert dht and ledger and letters  # each registers its checks
+assert dht and ledger and letters and session  # each registers its checks
 
 
 def judge(net, v):
@@ -64,6 +66,8 @@ def main():
             told = json.load(f)
         if isinstance(told, list):
             found = generated(path, told)
+        elif "cases" in told:
+            found = reconcile.transcripts(told)
         elif "vectors" in told:
             found = own_file(told)
         else:
