@@ -198,6 +198,8 @@ struct dht_own {
     uint32_t stored; /* replicas at the last attempt */
     int err;
     uint64_t next_ms; /* mono_ms of the next attempt; 0: under way */
+    uint64_t put_ms,
+        put_seq; /* when the last attempt that stored anything began, and its seq; 0: none yet */
 };
 size_t dht_own(const struct dht *d, struct dht_own *out, size_t cap); /* how many there are */
 

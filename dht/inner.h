@@ -80,6 +80,7 @@ struct request {
     uint64_t sent_ms;
     uint32_t contact;
     uint8_t number, path;
+    bool padded;        /* long enough for any answer */
     bool slow, settled; /* overdue, but may still answer; its query no longer waits for it */
 };
 
@@ -136,7 +137,7 @@ struct own {
     struct own *next;
     struct id key, topic;
     struct span value; /* malloc'ed; empty: a topic */
-    uint64_t seq, query;
+    uint64_t seq, query, putting_seq, put_ms, put_seq;
     uint32_t stored;
     int err;
 };
@@ -235,9 +236,9 @@ void near_insert(const struct dht *d, const struct id *target, struct near *v, s
 bool address_proven(const struct dht *d, uint64_t now_ms, const struct node_key *key, const struct addr *a);
 
 /* request.c */
-/* Sends [number][random id][body]; false when requests_most are out.  body: encoded map in d->scratch. */
-bool request_send(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t number, uint64_t query,
-                  uint8_t path, struct dht_out *out);
+/* Sends [number][random id][body]; NULL when requests_most are out.  body: encoded map in d->scratch. */
+struct request *request_send(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t number,
+                             uint64_t query, uint8_t path, struct dht_out *out);
 void request_ping(struct dht *d, uint64_t now_ms, uint32_t contact, uint64_t query, struct dht_out *out);
 bool request_out(const struct dht *d, uint32_t contact); /* is anything being asked of it? */
 struct request *request_match(struct dht *d, uint64_t id, const struct addr *from,

@@ -141,8 +141,10 @@ static bool ask(struct dht *d, struct clock now, struct query *q, struct candida
                                        .pad = pad};
         datagram_find_node_encode(&d->scratch, &m);
     }
-    if (!request_send(d, now.mono_ms, c->contact, number, q->handle, c->path, out))
+    struct request *r = request_send(d, now.mono_ms, c->contact, number, q->handle, c->path, out);
+    if (!r)
         return false;
+    r->padded = pad.n > 0;
     c->state = CAND_ASKED;
     q->inflight[c->path]++;
     q->result.messages++;

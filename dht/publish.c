@@ -109,6 +109,7 @@ void own_due(struct dht *d, struct clock now, struct own *o)
         q->value_kind = (enum dht_kind)o->value.p[0];
     }
     o->query = q->handle;
+    o->putting_seq = o->seq;
     d->own_out++;
 }
 
@@ -119,6 +120,10 @@ void own_done(struct dht *d, struct clock now, struct query *q)
     o->query = 0;
     o->stored = q->result.stored;
     o->err = q->result.err;
+    if (o->stored) {
+        o->put_ms = q->started_ms;
+        o->put_seq = o->putting_seq;
+    }
     uint64_t in_ms = d->knobs.republish_ms - d->knobs.republish_ms / 10 +
                      rng_below(d->rng, d->knobs.republish_ms / 5 + 1);
     if (o->stored < d->knobs.replicas / 2) {
@@ -134,7 +139,12 @@ size_t dht_own(const struct dht *d, struct dht_own *out, size_t cap)
     size_t n = 0;
     for (const struct own *o = d->own; o; o = o->next, n++)
         if (n < cap)
-            out[n] = (struct dht_own){o->key, o->stored, o->err, o->query ? 0 : o->t.e.at};
+            out[n] = (struct dht_own){.key = o->key,
+                                      .stored = o->stored,
+                                      .err = o->err,
+                                      .next_ms = o->query ? 0 : o->t.e.at,
+                                      .put_ms = o->put_ms,
+                                      .put_seq = o->put_seq};
     return n;
 }
 

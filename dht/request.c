@@ -38,16 +38,16 @@ static uint32_t patience_ms(const struct dht *d, uint32_t contact)
     return clamp(ms, d->knobs.timeout_least_ms, d->knobs.timeout_most_ms);
 }
 
-bool request_send(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t number, uint64_t query,
-                  uint8_t path, struct dht_out *out)
+struct request *request_send(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t number,
+                             uint64_t query, uint8_t path, struct dht_out *out)
 {
     if (d->requests.n >= d->knobs.requests_most)
-        return false;
+        return NULL;
     struct request *r = xcalloc(1, sizeof *r);
     r->id = rng_u64(d->rng);
     if (map_get(&d->requests, &r->id)) { /* 2^-64: as if it had not been sent */
         free(r);
-        return false;
+        return NULL;
     }
     r->contact = contact;
     r->number = number;
@@ -65,7 +65,7 @@ bool request_send(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t numb
     struct query *q = query_find(d, query);
     if (q)
         q->result.bytes_out += sizeof head + d->scratch.n + DHT_OUTER_BYTES;
-    return true;
+    return r;
 }
 
 void request_ping(struct dht *d, uint64_t now_ms, uint32_t contact, uint64_t query, struct dht_out *out)

@@ -395,9 +395,12 @@ static void take_seen(struct dht *d, const struct addr *from, const struct node_
 }
 
 static void take_lookup(struct dht *d, struct clock now, struct query *q, struct candidate *c,
-                        const struct answer *a)
+                        const struct answer *a, bool padded)
 {
     c->state = a->is_error ? CAND_FAILED : CAND_ANSWERED;
+    /* It no longer takes our address for proven, and had no room for its answer: asked again, padded. */
+    if (!padded && !a->proven && !a->is_error && !a->value.n && !a->values_n)
+        c->state = CAND_NEW;
     if (a->token.n == 8) {
         memcpy(c->token, a->token.p, 8);
         c->has_token = true;
@@ -431,6 +434,7 @@ int rpc_answer(struct dht *d, struct clock now, const struct addr *from, const s
     }
     struct query *q = query_find(d, r->query);
     uint8_t number = r->number;
+    bool padded = r->padded;
     take_seen(d, from, peer, a.seen);
     struct candidate *c = q ? lookup_find(q, r->contact) : NULL;
     if (q) {
@@ -455,7 +459,7 @@ int rpc_answer(struct dht *d, struct clock now, const struct addr *from, const s
         else
             write_refused(d, q, c, a.err, a.seq);
     } else if (q && c)
-        take_lookup(d, now, q, c, &a);
+        take_lookup(d, now, q, c, &a, padded);
     if (q)
         query_advance(d, now, q, out);
     arena_free(&arena);

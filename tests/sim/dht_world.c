@@ -503,6 +503,11 @@ void dht_world_fill(struct dht_world *w, size_t places)
     free(rows);
 }
 
+bool dht_world_there(const struct dht_world *w, const struct addr *addr)
+{
+    return map_get(&w->inside->by_addr, addr) != NULL;
+}
+
 size_t dht_world_find(const struct dht_world *w, const struct node_key *key)
 {
     for (size_t i = 0; i < w->n; i++)

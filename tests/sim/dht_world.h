@@ -178,6 +178,7 @@ const struct dht_result *dht_world_result(struct dht_world *w, size_t place);
 
 /* A random place that is up (and open when `open`). */
 size_t dht_world_someone(struct dht_world *w, bool open);
+bool dht_world_there(const struct dht_world *w, const struct addr *addr);     /* is a machine up there? */
 size_t dht_world_find(const struct dht_world *w, const struct node_key *key); /* SIZE_MAX: not up */
 /* The n machines that are up and open and nearest to the target, from the world's own knowledge. */
 size_t dht_world_nearest(const struct dht_world *w, const struct id *target, size_t *out, size_t n);

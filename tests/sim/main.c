@@ -9,11 +9,16 @@
 
 static const struct scenario all[] = {
 #ifndef SOUK_SIM_DHT_ONLY
-    {"converge", scenario_converge, 0},       {"converge200", scenario_converge_200, ONLY_LONG},
-    {"market", scenario_market, 0},           {"trade", scenario_trade, 0},
+    {"converge", scenario_converge, 0},
+    {"converge200", scenario_converge_200, ONLY_LONG},
+    {"market", scenario_market, 0},
+    {"trade", scenario_trade, 0},
     {"trade_crash", scenario_trade_crash, 0},
 #endif
-    {"dht_replay", scenario_dht_replay, 0},   {"dht", scenario_dht, ONLY_FAST},
+    {"dht_replay", scenario_dht_replay, 0},
+    {"dht", scenario_dht, ONLY_FAST},
+    {"dht_churn", scenario_dht_churn, ONLY_FAST},
+    {"dht_churn24", scenario_dht_churn_24, ONLY_FAST | ONLY_LONG},
 };
 #define ALL (sizeof all / sizeof *all)
 #ifdef SOUK_SANITIZED
