@@ -18,7 +18,8 @@
  * dht_next_wake, and calls dht_wake when that time has come.  A query gives exactly one result, never from
  * inside a start, and none after dht_cancel.
  *
- * Memory: everything is bounded by struct dht_knobs and counted in struct dht_stats.  The routing table
+ * Memory: everything is bounded by struct dht_knobs and counted in struct dht_stats; requests under way
+ * keep their bytes when they may be sent again (at most requests_most times 1,123).  The routing table
  * holds 16-byte entries that name contacts (92 bytes: id, key, address) in a pool by a 4-byte handle; many
  * engines in one process may share a pool, so that 100,000 of them need the contacts once.
  *

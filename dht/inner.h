@@ -82,6 +82,7 @@ struct request {
     uint8_t number, path;
     bool padded;        /* long enough for any answer */
     bool slow, settled; /* overdue, but may still answer; its query no longer waits for it */
+    struct span again;  /* malloc'ed: the body, sent a second time when overdue */
 };
 
 /* lookup.c, query.c */
@@ -239,6 +240,7 @@ bool address_proven(const struct dht *d, uint64_t now_ms, const struct node_key 
 /* Sends [number][random id][body]; NULL when requests_most are out.  body: encoded map in d->scratch. */
 struct request *request_send(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t number,
                              uint64_t query, uint8_t path, struct dht_out *out);
+void request_repeat(struct dht *d, struct request *r); /* right after sending: once more when overdue */
 void request_ping(struct dht *d, uint64_t now_ms, uint32_t contact, uint64_t query, struct dht_out *out);
 bool request_out(const struct dht *d, uint32_t contact); /* is anything being asked of it? */
 struct request *request_match(struct dht *d, uint64_t id, const struct addr *from,

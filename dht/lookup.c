@@ -104,6 +104,11 @@ static struct span padding(const struct dht *d, uint32_t contact, bool has_value
     return span(zeros, whole - bare);
 }
 
+static bool writes(const struct query *q)
+{
+    return q->kind == DHT_PUT || q->kind == DHT_ANNOUNCE;
+}
+
 static bool ask(struct dht *d, struct clock now, struct query *q, struct candidate *c, struct dht_out *out)
 {
     bool ipv4 = addr_is_ipv4(&contact_at(d->pool, c->contact)->addr);
@@ -145,6 +150,8 @@ static bool ask(struct dht *d, struct clock now, struct query *q, struct candida
     if (!r)
         return false;
     r->padded = pad.n > 0;
+    if (writes(q))
+        request_repeat(d, r);
     c->state = CAND_ASKED;
     q->inflight[c->path]++;
     q->result.messages++;
@@ -176,6 +183,8 @@ static bool window_done(struct dht *d, struct clock now, struct query *q, struct
     bool done = true;
     for (uint32_t i = 0; i < q->cands_n; i++) {
         struct candidate *c = &q->cands[i];
+        if (c->state == CAND_SLOW && writes(q) && live < d->knobs.replicas)
+            done = false; /* readers will ask it: it is waited for, while others are asked */
         if (c->state == CAND_FAILED || c->state == CAND_SLOW)
             continue;
         bool inside = live < d->knobs.width || c->distance < q->radius ||

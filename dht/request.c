@@ -1,7 +1,8 @@
 /* request.c: our requests.  A request is known by eight random bytes; its answer must carry them and come
  * from the node and address that were asked.  It has two deadlines: when it is overdue (after the peer's
  * own round trip and four deviations, RFC 6298) its query asks somebody else, but an answer still counts;
- * at the last one it has failed. */
+ * at the last one it has failed.  What leads to a write is sent again when overdue, under the same id: a
+ * lost datagram must not move a replica. */
 #include "datagram.gen.h"
 #include "dht/inner.h"
 #include <stdlib.h>
@@ -68,6 +69,23 @@ struct request *request_send(struct dht *d, uint64_t now_ms, uint32_t contact, u
     return r;
 }
 
+void request_repeat(struct dht *d, struct request *r)
+{
+    r->again = span(xmemdup(d->scratch.p, d->scratch.n), d->scratch.n);
+}
+
+static void send_again(struct dht *d, const struct request *r, struct query *q, struct dht_out *out)
+{
+    const struct contact *c = contact_at(d->pool, r->contact);
+    uint8_t head[REQUEST_HEAD] = {r->number};
+    memcpy(head + 1, &r->id, 8);
+    out_add(d, out, &c->key, &c->addr, span(head, sizeof head), r->again);
+    if (!q)
+        return;
+    q->result.messages++;
+    q->result.bytes_out += sizeof head + r->again.n + DHT_OUTER_BYTES;
+}
+
 void request_ping(struct dht *d, uint64_t now_ms, uint32_t contact, uint64_t query, struct dht_out *out)
 {
     /* An answer's `seen` is 21 bytes: padded so that it is not longer than this. */
@@ -108,15 +126,22 @@ static void request_end(struct dht *d, struct request *r)
     map_del(&d->requests, &r->id);
     heap_remove(&d->timers, &r->t.e);
     contacts_drop(d->pool, r->contact);
+    free((void *)r->again.p);
     free(r);
 }
 
 void request_answered(struct dht *d, uint64_t now_ms, struct request *r, bool knows_us)
 {
     uint32_t rtt = clamp(now_ms - r->sent_ms, 1, 60000);
-    uint32_t off = rtt > d->rtt_ms ? rtt - d->rtt_ms : d->rtt_ms - rtt;
-    d->var_ms = d->rtt_ms ? (d->var_ms * 15 + off + 8) / 16 : rtt / 2 + 1;
-    d->rtt_ms = d->rtt_ms ? (d->rtt_ms * 15 + rtt + 8) / 16 : rtt;
+    const struct entry *e = table_find(d, r->contact);
+    if (r->slow && r->again.p) { /* an answer to which of the two?  It teaches nothing (Karn) */
+        if (e && e->rtt_ms)
+            rtt = e->rtt_ms;
+    } else {
+        uint32_t off = rtt > d->rtt_ms ? rtt - d->rtt_ms : d->rtt_ms - rtt;
+        d->var_ms = d->rtt_ms ? (d->var_ms * 15 + off + 8) / 16 : rtt / 2 + 1;
+        d->rtt_ms = d->rtt_ms ? (d->rtt_ms * 15 + rtt + 8) / 16 : rtt;
+    }
     d->last_answer_ms = now_ms;
     table_answered(d, now_ms, r->contact, rtt, knows_us);
     if (!table_find(d, r->contact)) {
@@ -138,7 +163,10 @@ void request_due(struct dht *d, struct clock now, struct request *r, struct dht_
         uint64_t at = r->sent_ms + last;
         timer_set(d, &r->t, TIMER_REQUEST, at > now.mono_ms ? at : now.mono_ms + 1);
         struct query *q = query_find(d, r->query);
-        if (q && q->kind != DHT_PING) {
+        bool write = r->number == DATAGRAM_PUT || r->number == DATAGRAM_ANNOUNCE;
+        if (r->again.p)
+            send_again(d, r, q, out);
+        if (q && q->kind != DHT_PING && !write) {
             query_settled(d, q, r);
             query_advance(d, now, q, out);
         }

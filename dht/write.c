@@ -32,10 +32,12 @@ static void send_write(struct dht *d, struct clock now, struct query *q, struct 
                                  .ticket = ticket};
         datagram_put_encode(&d->scratch, &m);
     }
-    if (!request_send(d, now.mono_ms, c->contact, number, q->handle, c->path, out)) {
+    struct request *r = request_send(d, now.mono_ms, c->contact, number, q->handle, c->path, out);
+    if (!r) {
         c->write = WRITE_REFUSED;
         return;
     }
+    request_repeat(d, r);
     c->write = WRITE_ASKED;
     q->writes_out++;
     q->result.messages++;
