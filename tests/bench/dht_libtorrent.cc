@@ -181,7 +181,7 @@ struct phase {
 
     void run(const char *name)
     {
-        report_phase p = report_begin();
+        report_phase p = report_now();
         double last_s = report_now_s();
         for (int i = 0; i < window && i < n; i++)
             start();

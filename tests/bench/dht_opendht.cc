@@ -113,7 +113,7 @@ struct phase {
     void run(const char *name)
     {
         auto patience = std::chrono::seconds(60);
-        report_phase p = report_begin();
+        report_phase p = report_now();
         std::unique_lock<std::mutex> held(lock);
         for (std::size_t i = 0; i < n; i++) {
             if (!some.wait_for(held, patience, [this] { return under_way < window; }))

@@ -3,7 +3,8 @@
  * it.
  *
  *   CPU         of the whole process, getrusage (user and system; loopback delivery is in the sender's)
- *   datagrams   sent, of this network namespace (/proc/self/net/snmp): dht.py gives each program its own
+ *   datagrams   sent, of this network namespace, and their bytes with IP and UDP headers
+ *               (/proc/self/net/{snmp,netstat}): dht.py gives each program a namespace of its own
  *   memory      anonymous pages in use (RssAnon of /proc/self/status): code and libraries left out */
 #ifndef SOUK_BENCH_DHT_REPORT_H
 #define SOUK_BENCH_DHT_REPORT_H
@@ -42,27 +43,34 @@ static inline long report_anon_kb(void)
     return kb;
 }
 
-/* OutDatagrams is the fourth number of the second line that begins with "Udp:". */
-static inline double report_datagrams(void)
+/* The number in that place of the second line that begins with the group: the first one names them. */
+static inline double report_counter(const char *file, const char *group, int place)
 {
-    char line[512];
-    double in = 0, noports = 0, errors = 0, out = 0;
-    FILE *f = fopen("/proc/self/net/snmp", "r");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "Udp: %lf %lf %lf %lf", &in, &noports, &errors, &out) == 4)
-            break;
+    char line[4096];
+    int seen = 0;
+    double value = -1;
+    FILE *f = fopen(file, "r");
+    while (f && fgets(line, sizeof line, f)) {
+        if (strncmp(line, group, strlen(group)) != 0 || seen++ == 0)
+            continue;
+        char *at = line + strlen(group);
+        for (int i = 0; i < place; i++)
+            value = strtod(at, &at);
+        break;
+    }
     if (f)
         fclose(f);
-    return out;
+    return value;
 }
 
 struct report_phase {
-    double wall_s, cpu_s, datagrams;
+    double wall_s, cpu_s, datagrams, bytes;
 };
-static inline struct report_phase report_begin(void)
+static inline struct report_phase report_now(void)
 {
     struct report_phase p;
-    p.datagrams = report_datagrams();
+    p.datagrams = report_counter("/proc/self/net/snmp", "Udp:", 4);  /* OutDatagrams */
+    p.bytes = report_counter("/proc/self/net/netstat", "IpExt:", 8); /* OutOctets */
     p.cpu_s = report_cpu_s();
     p.wall_s = report_now_s();
     return p;
@@ -77,18 +85,17 @@ static inline int report_by_size(const void *a, const void *b)
 /* ms: how long each of n requests took, -1 for those that never ended; sorted in place. */
 static inline void report_end(struct report_phase p, const char *op, int window, double *ms, int n, int ok)
 {
-    double wall = report_now_s() - p.wall_s, cpu = report_cpu_s() - p.cpu_s;
-    double datagrams = report_datagrams() - p.datagrams;
+    struct report_phase e = report_now();
     int ended = 0;
     for (int i = 0; i < n; i++)
         if (ms[i] >= 0)
             ms[ended++] = ms[i];
     qsort(ms, (size_t)ended, sizeof *ms, report_by_size);
-    printf(
-        "{\"op\": \"%s\", \"window\": %d, \"n\": %d, \"ok\": %d, \"a_second\": %.1f, \"median_ms\": %.3f, "
-        "\"p99_ms\": %.3f, \"cpu_us\": %.1f, \"datagrams\": %.2f}\n",
-        op, window, n, ok, ended / wall, ended ? ms[ended / 2] : -1,
-        ended ? ms[(ended - 1) * 99 / 100] : -1, cpu * 1e6 / n, datagrams / n);
+    printf("{\"op\": \"%s\", \"window\": %d, \"n\": %d, \"ok\": %d, ", op, window, n, ok);
+    printf("\"a_second\": %.1f, \"median_ms\": %.3f, \"p99_ms\": %.3f, ", ended / (e.wall_s - p.wall_s),
+           ended ? ms[ended / 2] : -1, ended ? ms[(ended - 1) * 99 / 100] : -1);
+    printf("\"cpu_us\": %.1f, \"datagrams\": %.2f, \"bytes\": %.0f}\n", (e.cpu_s - p.cpu_s) * 1e6 / n,
+           (e.datagrams - p.datagrams) / n, (e.bytes - p.bytes) / n);
     fflush(stdout);
 }
 

@@ -254,7 +254,7 @@ static double phase(enum phase what, const char *name, int window, int first, in
     }
     run.done = run.ok = 0;
     run.next = window;
-    struct report_phase p = report_begin();
+    struct report_phase p = report_now();
     for (int i = 0; i < window && i < n; i++)
         post(i);
     pthread_mutex_lock(&done_lock);
