@@ -24,6 +24,7 @@ static const struct {
     {"dht", vec_dht, make_dht},
     {"session", vec_session, make_session},
     {"gossip", vec_gossip, make_gossip},
+    {"trade", vec_trade, make_trade},
 };
 
 static int usage(void)

@@ -17,9 +17,10 @@ import net as network
 import reconcile
 import records
 import session
+import trade
 from wire import Family, Form, write
 
-assert dht and ledger and letters and session  # each registers its checks
+assert dht and ledger and letters and session and trade  # each registers its checks
 
 
 def judge(net, v):
