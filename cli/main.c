@@ -219,8 +219,11 @@ int main(int argc, char **argv)
     if (sodium_init() < 0)
         return EXIT_REFUSED;
     snprintf(cli.home, sizeof cli.home, "%s%s", home ? home : user ? user : ".", home ? "" : "/.souk");
+    const char *columns = getenv("COLUMNS"); /* where there is no terminal to ask: pipes, tests */
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0)
         cli.width = ws.ws_col;
+    else if (columns)
+        cli.width = (unsigned)strtoul(columns, NULL, 10);
     cli.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     argc = globals(&cli, argc - 1, argv + 1);
     argv++;

@@ -33,17 +33,37 @@ static void put_time(char *out, size_t cap, int64_t ms)
         snprintf(out, cap, "-");
 }
 
+/* 250ms, 12s, 5m30s, 2h, 3d4h: the two largest units, and no zero. */
 static void put_span(char *out, size_t cap, int64_t ms)
 {
     static const struct {
         int64_t ms;
         const char *unit;
     } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
-    for (size_t i = 0; i < 5; i++)
-        if (ms >= units[i].ms || i == 4) {
-            snprintf(out, cap, "%lld%s", (long long)(ms / units[i].ms), units[i].unit);
-            return;
-        }
+    size_t i = 0;
+    while (i < 4 && ms < units[i].ms)
+        i++;
+    int64_t rest = i < 3 ? ms % units[i].ms / units[i + 1].ms : 0;
+    int n = snprintf(out, cap, "%lld%s", (long long)(ms / units[i].ms), units[i].unit);
+    if (rest && n > 0 && (size_t)n < cap)
+        snprintf(out + n, cap - (size_t)n, "%lld%s", (long long)rest, units[i + 1].unit);
+}
+
+static bool is_size(const char *field)
+{
+    return ends(field, "_bytes") || strcmp(field, "bytes") == 0 || strncmp(field, "bytes_", 6) == 0 ||
+           strstr(field, ".bytes_") != NULL;
+}
+
+/* 812 B, 4.2 kB, 65 MB: two digits that count, powers of ten. */
+static void put_size(char *out, size_t cap, int64_t bytes)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    double v = (double)bytes;
+    size_t i = 0;
+    for (; v >= 999.5 && i < 4; i++)
+        v /= 1000;
+    snprintf(out, cap, i && v < 9.95 ? "%.1f %s" : "%.0f %s", v, units[i]);
 }
 
 /* One value as a person reads it.  short_ids: in tables. */
@@ -77,6 +97,8 @@ static void cell(struct cli *cli, struct cursor *c, const char *field, bool shor
             put_time(out, cap, v);
         else if (ends(field, "_ms"))
             put_span(out, cap, v);
+        else if (is_size(field))
+            put_size(out, cap, v);
         else
             snprintf(out, cap, "%lld", (long long)v);
         break;
@@ -148,12 +170,26 @@ struct table {
     size_t rows, cap;
 };
 
+/* A field's name for people: words, without the unit that its value shows. */
+static void put_label(char *out, size_t cap, const char *field)
+{
+    snprintf(out, cap, "%s", field);
+    for (char *s = out; *s; s++)
+        *s = *s == '_' ? ' ' : *s;
+    static const char *const tails[] = {" text", " ms", " bytes"};
+    for (size_t i = 0; i < 3; i++)
+        if (ends(out, tails[i]))
+            out[strlen(out) - strlen(tails[i])] = 0;
+}
+
 static void table_columns(struct table *t, const char *spec)
 {
     while (*spec && t->n < COLUMNS_MOST) {
         size_t n = strcspn(spec, " ");
+        char label[40];
         snprintf(t->name[t->n], sizeof t->name[0], "%.*s", (int)n, spec);
-        t->width[t->n] = n;
+        put_label(label, sizeof label, t->name[t->n]);
+        t->width[t->n] = strlen(label);
         t->n++;
         spec += n + strspn(spec + n, " ");
     }
@@ -168,6 +204,7 @@ static void table_row(struct cli *cli, struct table *t, struct cursor *c)
     char **row = t->cell + t->rows++ * t->n;
     for (size_t i = 0; i < t->n; i++)
         row[i] = NULL;
+    const char *named = NULL;
     size_t fields = cursor_map(c, 256);
     for (size_t i = 0; i < fields && !c->err; i++) {
         char key[64], text[CELL_MOST];
@@ -180,30 +217,38 @@ static void table_row(struct cli *cli, struct table *t, struct cursor *c)
             cursor_skip(c);
             continue;
         }
-        cell(cli, c, key, true, text, sizeof text);
+        /* A counter's unit is in its own name. */
+        bool counter = strcmp(key, "value") == 0 || strcmp(key, "most") == 0;
+        cell(cli, c, counter && named ? named : key, true, text, sizeof text);
         row[at] = xmemdup(text, strlen(text) + 1);
+        named = strcmp(key, "name") == 0 ? row[at] : named;
         size_t w = columns_of(text);
         t->width[at] = w > t->width[at] ? w : t->width[at];
     }
     cursor_leave(c);
 }
 
+/* The widest column gives way, again and again, until the table fits. */
+static void table_fit(struct table *t, size_t width)
+{
+    for (;;) {
+        size_t sum = 0, widest = 0;
+        for (size_t i = 0; i < t->n; i++) {
+            sum += t->width[i] + (i ? 2 : 0);
+            widest = t->width[i] > t->width[widest] ? i : widest;
+        }
+        if (!width || sum <= width || t->width[widest] <= 8)
+            return;
+        t->width[widest]--;
+    }
+}
+
 static void table_print(struct cli *cli, struct table *t)
 {
-    size_t sum = 0, widest = 0;
-    for (size_t i = 0; i < t->n; i++) {
-        sum += t->width[i] + 2;
-        widest = t->width[i] > t->width[widest] ? i : widest;
-    }
-    if (cli->width && sum > cli->width && t->width[widest] > sum - cli->width + 8)
-        t->width[widest] -= sum - cli->width;
+    table_fit(t, cli->width);
     for (size_t i = 0; i < t->n; i++) {
         char head[40];
-        snprintf(head, sizeof head, "%s", t->name[i]);
-        for (char *s = head; *s; s++)
-            *s = *s == '_' ? ' ' : *s;
-        if (ends(head, " text"))
-            head[strlen(head) - 5] = 0;
+        put_label(head, sizeof head, t->name[i]);
         if (cli->colour)
             fputs("\033[1m", stdout);
         put_cell(head, t->width[i], i + 1 == t->n);
@@ -264,10 +309,10 @@ static void show_map(struct cli *cli, const struct command *cmd, struct cursor *
             printf("%*s%s:\n", (int)indent, "", key);
             show_map(cli, cmd, c, indent + 2);
         } else {
+            char label[64];
             cell(cli, c, key, false, text, sizeof text);
-            for (char *s = key; *s; s++)
-                *s = *s == '_' ? ' ' : *s;
-            printf("%*s%-16s %s\n", (int)indent, "", key, text);
+            put_label(label, sizeof label, key);
+            printf("%*s%-16s %s\n", (int)indent, "", label, text);
         }
     }
     cursor_leave(c);

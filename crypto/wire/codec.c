@@ -155,6 +155,15 @@ const char *codec_enum_name(const struct codec_enum *rows, size_t n, uint32_t va
     return r ? r->name : "unknown";
 }
 
+void codec_pack_enum(struct buf *b, const struct codec_enum *rows, size_t n, uint32_t value)
+{
+    const struct codec_enum *r = row(rows, n, value);
+    if (r)
+        pack_cstr(b, r->name);
+    else
+        pack_uint(b, value);
+}
+
 int codec_enum_by_name(const struct codec_enum *rows, size_t n, struct span name)
 {
     for (size_t i = 0; i < n; i++)

@@ -34,6 +34,7 @@ struct codec_enum {
 uint32_t codec_enum_read(struct cursor *c, const struct codec_enum *rows, size_t n, const char *names,
                          bool open);
 const char *codec_enum_name(const struct codec_enum *rows, size_t n, uint32_t value); /* or "unknown" */
+void codec_pack_enum(struct buf *b, const struct codec_enum *rows, size_t n, uint32_t value);
 int codec_enum_by_name(const struct codec_enum *rows, size_t n, struct span name); /* or SOUK_ENOT_FOUND */
 
 /* An unknown integer key below `critical_below` is refused, others are stepped over and counted. */

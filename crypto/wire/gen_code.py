@@ -70,6 +70,7 @@ def enum_lines(e):
     out += ["};",
             f"const char *{tag}_name(enum {tag} value); /* \"unknown\" for any other */",
             f"int {tag}_by_name(struct span name); /* SOUK_ENOT_FOUND */",
+            f"void {tag}_pack(struct buf *b, enum {tag} value); /* its name; a number without one as it is */",
             f"enum {tag} {tag}_read(struct cursor *c);", ""]
     return out
 
@@ -234,9 +235,12 @@ def decode(s):
 
 # ---- writing ------------------------------------------------------------------------------------------
 
-def pack_statement(t, place):
+def pack_statement(t, place, words=False):
+    """words: enums by name, for people and for programs in any language."""
     if t.kind in FIXED:
         return f"pack_bin(b, span({place}.b, {FIXED[t.kind][1]}));"
+    if t.kind == "enum" and words:
+        return f"{enum_tag(t.of)}_pack(b, {place});"
     return {
         "uint": f"pack_uint(b, {place});", "int": f"pack_int(b, {place});", "bool": f"pack_bool(b, {place});",
         "str": f"pack_str(b, {place});", "text": f"pack_str(b, {place});", "bin": f"pack_bin(b, {place});",
@@ -277,15 +281,20 @@ def guarded(f, lines):
 def encode(s):
     fixed = sum(f.required for f in s.fields)
     count = " + ".join([str(fixed)] + [f"(size_t)m->has_{f.name}" for f in s.fields if not f.required])
+    words = s.family.keys == "str"
+
+    def pack(t, place):
+        return pack_statement(t, place, words)
+
     out = [f"void {s.c}_encode(struct buf *b, const struct {s.c} *m)", "{", "    (void)m;",
            f"    pack_map(b, {count});"]
     for f in s.fields:
         key = f"pack_uint(b, {f.key});" if f.key is not None else \
             f'pack_str(b, span("{f.name}", {len(f.name)}));'
         if f.type.kind == "array":
-            value = each(f, pack_statement, [f"pack_array(b, m->{f.name}_n);"])
+            value = each(f, pack, [f"pack_array(b, m->{f.name}_n);"])
         else:
-            value = [pack_statement(f.type, f"m->{cname(f.name)}")]
+            value = [pack(f.type, f"m->{cname(f.name)}")]
         out += guarded(f, [key, *value])
     return out + ["}"]
 
@@ -315,6 +324,8 @@ def enum_code(e):
             f"const char *{tag}_name(enum {tag} value)", "{",
             f"    return codec_enum_name({rows}, (uint32_t)value);", "}", "",
             f"int {tag}_by_name(struct span name)", "{", f"    return codec_enum_by_name({rows}, name);", "}", "",
+            f"void {tag}_pack(struct buf *b, enum {tag} value)", "{",
+            f"    codec_pack_enum(b, {rows}, (uint32_t)value);", "}", "",
             f"enum {tag} {tag}_read(struct cursor *c)", "{",
             f"    return (enum {tag})codec_enum_read(c, {rows}, {cstr(names)}, "
             f"{'true' if e.family.open else 'false'});", "}", ""]

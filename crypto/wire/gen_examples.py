@@ -61,11 +61,17 @@ def letters(n):
     return ("é" * (n // 2)).encode() + b"a" * (n % 2)
 
 
-def smallest(t):
+def choice(values, pick, words):
+    """An enum's value as the family writes it: by name (words) or by number."""
+    v, name, _ = pick(values)
+    return pack_str(name.encode()) if words else pack_int(v)
+
+
+def smallest(t, words):
     if t.kind in FIXED:
         return pack_bin(bytes(FIXED[t.kind][1]))
     if t.kind == "array":
-        return array_head(t.least) + smallest(t.of) * t.least
+        return array_head(t.least) + smallest(t.of, words) * t.least
     return {
         "uint": lambda: pack_int(t.least),
         "int": lambda: pack_int(t.least),
@@ -76,8 +82,8 @@ def smallest(t):
         "any": lambda: any_value(t.least),
         "amount": lambda: array_head(2) + pack_int(t.least) + pack_bin(EUR),
         "currency": lambda: pack_bin(EUR),
-        "enum": lambda: pack_int(min(v for v, _, _ in t.of.values)),
-        "struct": lambda: pack_struct(t.of, [(f, smallest(f.type)) for f in t.of.fields if f.required]),
+        "enum": lambda: choice(t.of.values, min, words),
+        "struct": lambda: pack_struct(t.of, small(t.of)),
     }[t.kind]()
 
 
@@ -86,11 +92,11 @@ def any_value(size):
     return pack_int(7) if size <= 1 else pack_bin(bytes(size))
 
 
-def fullest(t):
+def fullest(t, words):
     if t.kind in FIXED:
         return pack_bin(bytes([0xA5] * FIXED[t.kind][1]))
     if t.kind == "array":
-        element = fullest(t.of)
+        element = fullest(t.of, words)
         n = max(t.least, min(t.most, max(1, FULL_BYTES // len(element))))
         return array_head(n) + element * n
     return {
@@ -103,8 +109,8 @@ def fullest(t):
         "any": lambda: any_value(t.least) if t.most < 9 else b"\x92\x01\xa6\xc3\xa9\nabc",
         "amount": lambda: array_head(2) + pack_int(t.most) + pack_bin(ISSUER),
         "currency": lambda: pack_bin(ISSUER),
-        "enum": lambda: pack_int(max(v for v, _, _ in t.of.values)),
-        "struct": lambda: pack_struct(t.of, [(f, fullest(f.type)) for f in t.of.fields]),
+        "enum": lambda: choice(t.of.values, max, words),
+        "struct": lambda: pack_struct(t.of, full(t.of)),
     }[t.kind]()
 
 
@@ -124,10 +130,24 @@ def pack_struct(s, values):
     return pack_entries(s.family, [(key_of(f), v) for f, v in values])
 
 
+def by_name(family):
+    return family.keys == "str"
+
+
+def small(s):
+    """The fields of the smallest s, with their values."""
+    return [(f, smallest(f.type, by_name(s.family))) for f in s.fields if f.required]
+
+
+def full(s):
+    return [(f, fullest(f.type, by_name(s.family))) for f in s.fields]
+
+
 # ---- what must be refused -----------------------------------------------------------------------------
 
-def bad_values(t, lax):
+def bad_values(t, family):
     """(what, bytes, error) of values that a field of type t must not take."""
+    lax = family.lax
     if t.kind != "any":
         yield "of the wrong type", (pack_int(0) if t.kind == "bool" else TRUE), FORM
     if t.kind in ("uint", "int"):
@@ -153,6 +173,8 @@ def bad_values(t, lax):
         yield "a byte too long", pack_bin(bytes(FIXED[t.kind][1] + 1)), RANGE
     if t.kind == "enum" and not t.of.family.open:
         yield "unlisted", pack_int(max(v for v, _, _ in t.of.values) + 1), RANGE
+    if t.kind == "enum" and by_name(family):
+        yield "of an unlisted name", pack_str(b"no such choice"), RANGE
     if t.kind in ("amount", "currency"):
         wrap = (lambda b: array_head(2) + pack_int(t.least) + pack_bin(b)) if t.kind == "amount" else pack_bin
         yield "in lower-case letters", wrap(b"eur"), RANGE
@@ -161,7 +183,7 @@ def bad_values(t, lax):
     if t.kind == "amount":
         yield "beyond its range", array_head(2) + pack_int(t.most + 1) + pack_bin(EUR), RANGE
     if t.kind == "array":
-        element = smallest(t.of)
+        element = smallest(t.of, by_name(family))
         if t.least:
             yield "too few", array_head(t.least - 1) + element * (t.least - 1), RANGE
         if (t.most + 1) * len(element) <= FULL_BYTES:
@@ -190,7 +212,7 @@ def longer_form(t):
         n = FIXED[t.kind][1]
         return b"\xc5" + n.to_bytes(2, "big") + bytes(n)
     if t.kind == "array":
-        return b"\xdd" + t.least.to_bytes(4, "big") + smallest(t.of) * t.least
+        return b"\xdd" + t.least.to_bytes(4, "big") + smallest(t.of, False) * t.least
     if t.kind == "amount" and longer_int(t.least):
         return array_head(2) + longer_int(t.least) + pack_bin(EUR)
     if t.kind == "any":
@@ -205,13 +227,13 @@ def with_field(s, field, value):
         if f is field:
             entries.append((f, value))
         elif f.required:
-            entries.append((f, smallest(f.type)))
+            entries.append((f, smallest(f.type, by_name(s.family))))
     return pack_struct(s, entries)
 
 
 def bad_places(s, field):
     """The field twice, and behind one of a higher key."""
-    entries = [(key_of(f), smallest(f.type)) for f in s.fields if f.required or f is field]
+    entries = [(key_of(f), smallest(f.type, by_name(s.family))) for f in s.fields if f.required or f is field]
     at = next(i for i, (key, _) in enumerate(entries) if key == field.key)
     twice = entries[:at + 1] + entries[at:]
     if len(entries) < len(s.fields) or s.family.unknown != "refuse":  # else it is one entry too many
@@ -228,27 +250,25 @@ def unused_key(s, start):
 
 def refusals(s):
     """(what, bytes, error, field that the report must name) of whole values of s."""
-    small = [(f, smallest(f.type)) for f in s.fields if f.required]
-    full = [(f, fullest(f.type)) for f in s.fields]
-    family = s.family
-    yield "trailing byte", pack_struct(s, full) + b"\x00", FORM, s.title
+    family, least, most = s.family, small(s), full(s)
+    yield "trailing byte", pack_struct(s, most) + b"\x00", FORM, s.title
     yield "not a map", b"\x90", FORM, s.title
-    for f, _ in small:
-        yield f"{f.name} missing", pack_struct(s, [e for e in small if e[0] is not f]), MISSING, f"{s.title}.{f.name}"
-    if full:
-        entries = [(key_of(f), v) for f, v in full]
+    for f, _ in least:
+        yield f"{f.name} missing", pack_struct(s, [e for e in least if e[0] is not f]), MISSING, f"{s.title}.{f.name}"
+    if most:
+        entries = [(key_of(f), v) for f, v in most]
         again = [(entries[0][0], entries[-1][1])]
-        if len(full) > 1:
+        if len(most) > 1:
             yield "first key twice", pack_entries(family, entries[:1] + again + entries[2:]), FORM, s.title
         if family.keys == "int":
             body = b"".join(pack_key(family, k) + v for k, v in entries[1:])
             long_key = b"\xcc" + bytes([entries[0][0]]) if entries[0][0] < 128 else None
             if long_key:
                 yield "key in a longer form", map_head(len(entries)) + long_key + entries[0][1] + body, FORM, s.title
-    if len(full) > 1 and family.keys == "int":
+    if len(most) > 1 and family.keys == "int":
         swapped = [entries[1], entries[0]] + entries[2:]
         yield "keys out of order", pack_entries(family, swapped), FORM, s.title
-    small_entries = [(key_of(f), v) for f, v in small]
+    small_entries = [(key_of(f), v) for f, v in least]
     unknown = "no_such_field" if family.keys == "str" else unused_key(s, 0)
     refused = family.unknown == "refuse" or (family.unknown == "critical" and unknown is not None and unknown < 128)
     if refused and unknown is not None:
@@ -262,7 +282,7 @@ def refusals(s):
     if family.unknown == "critical" and 127 not in {f.key for f in s.fields}:
         yield "unknown key 127", pack_entries(family, sorted(small_entries + [(127, NIL)])), UNKNOWN, s.title
     for f in s.fields:
-        for what, value, err in bad_values(f.type, family.lax):
+        for what, value, err in bad_values(f.type, family):
             yield f"{f.name} {what}", with_field(s, f, value), err, f"{s.title}.{f.name}"
         longer = None if family.lax else longer_form(f.type)
         if longer:
@@ -273,20 +293,23 @@ def refusals(s):
 
 def accepted(s):
     """(what, bytes, whether C must write the same bytes) of values that must be taken."""
-    small = [(key_of(f), smallest(f.type)) for f in s.fields if f.required]
-    full = [(key_of(f), fullest(f.type)) for f in s.fields]
-    yield "smallest", pack_entries(s.family, small), True
-    yield "fullest", pack_entries(s.family, full), True
-    if s.family.keys == "str" and len(full) > 1:
-        yield "keys in another order", pack_entries(s.family, full[::-1]), False
+    least = [(key_of(f), v) for f, v in small(s)]
+    most = [(key_of(f), v) for f, v in full(s)]
+    yield "smallest", pack_entries(s.family, least), True
+    yield "fullest", pack_entries(s.family, most), True
+    numbers = [(key_of(f), fullest(f.type, False)) for f in s.fields]
+    if by_name(s.family) and numbers != most:
+        yield "choices by number", pack_entries(s.family, numbers), False
+    if s.family.keys == "str" and len(most) > 1:
+        yield "keys in another order", pack_entries(s.family, most[::-1]), False
     if s.family.keys == "str":
         absent = [(key_of(f), NIL) for f in s.fields if not f.required]
         if absent:
-            yield "nil for what is optional", pack_entries(s.family, small + absent), False
+            yield "nil for what is optional", pack_entries(s.family, least + absent), False
     elif s.family.unknown in ("keep", "critical"):
         key = unused_key(s, 128 if s.family.unknown == "critical" else 0)
         if key is not None:
-            yield "unknown key", pack_entries(s.family, sorted(small + [(key, b"\x91\xa1x")])), False
+            yield "unknown key", pack_entries(s.family, sorted(least + [(key, b"\x91\xa1x")])), False
 
 
 # ---- files --------------------------------------------------------------------------------------------

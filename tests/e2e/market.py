@@ -14,9 +14,9 @@ from souk import Checks
 BUILD = sys.argv[1] if len(sys.argv) > 1 else "build/dev"
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 CATALOGUE, BAD, PHOTOS = DATA / "catalogue", DATA / "bad", DATA / "photos"
-GOODS, SERVICE, RENTAL = 0, 1, 2
-SHIP = 0
-CHEAPEST, DEAREST = 1, 2
+GOODS, SERVICE, RENTAL = "goods", "service", "rental"
+SHIP = "ship"
+CHEAPEST, DEAREST = "price", "price_down"
 SLICE = 7777  # bytes of a picture asked for at once: no divisor of anything
 SECRETS = (b"SOUKSECRET", b"Exif", b"EXIF")
 c = Checks()
