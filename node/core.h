@@ -73,6 +73,7 @@ struct core {
     struct clock now;
     struct view *view;
     struct effects *fx;
+    bool clock_wrong; /* most peers say so (net/clock.h): what `now` would spoil for good waits */
     /* The rooms.  NULL where a node runs without (a test of one room). */
     struct node *node;
     struct keys *keys;

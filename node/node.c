@@ -1,6 +1,7 @@
 /* node.c: joins the rooms.  Events go down to the room that they concern; what rooms tell each other
  * upwards goes through the hooks below. */
 #include "node/node.h"
+#include "api.gen.h"
 #include "crypto/record.h"
 #include "node/api/api.h"
 #include "node/gossip/gossip.h"
@@ -11,7 +12,10 @@
 #include "node/rail/rail.h"
 #include "node/reach.h"
 #include "node/trade/trade.h"
+#include <stdio.h>
 #include <stdlib.h>
+
+enum { CLOCK_LOOK_MS = 1000, CLOCK_SET_MS = 30000, CLOCK_CALM_MS = 10000 };
 
 struct node {
     struct node_config config;
@@ -20,6 +24,8 @@ struct node {
     uint64_t booted_ms;
     uint64_t wanted_ms;   /* when nodes that are waited for are looked for again */
     uint64_t events_told; /* seq of the last entry of the event log that subscribers heard of */
+    struct clock judged;  /* when the clock was last compared with the peers' */
+    uint64_t agreed_ms;   /* monotonic: since when they agree with it again */
 };
 
 /* ---- upwards ---- */
@@ -274,6 +280,46 @@ static void stream(struct core *c, const struct event *ev)
         net_closed(c->net, c, ev->conn);
 }
 
+/* ---- the clock ---- */
+static void tell_clock(struct core *c, const struct clock_verdict *v)
+{
+    char words[CLOCK_WORDS];
+    struct buf b = {0};
+    struct change *ch = change_new(ROOM_NODE, 0, 0);
+    if (v->wrong)
+        clock_words(words, v);
+    else
+        snprintf(words, sizeof words, "the clock of this machine agrees with most peers again");
+    log_line(LOG_WARN, "node", "%s", words);
+    struct api_event_row row = {.time = c->now.unix_ms,
+                                .kind = span_str(v->wrong ? "clock.wrong" : "clock.right"),
+                                .has_text = true,
+                                .text = span_str(words)};
+    api_event_row_encode(&b, &row);
+    change_event(ch, buf_view(&b));
+    fx_commit(c->fx, ch);
+    buf_free(&b);
+}
+
+/* Once a second, and at once when the clock was set: nothing is to be done by a wrong one in between.  It
+ * is right again when enough peers have said so for a while. */
+static void judge_clock(struct node *n, struct core *c)
+{
+    struct clock_verdict v;
+    int64_t set = (c->now.unix_ms - n->judged.unix_ms) - (int64_t)(c->now.mono_ms - n->judged.mono_ms);
+    if (c->now.mono_ms - n->judged.mono_ms < CLOCK_LOOK_MS && set < CLOCK_SET_MS && set > -CLOCK_SET_MS)
+        return;
+    n->judged = c->now;
+    net_clock(c->net, c->now, &v);
+    if (v.wrong || v.peers < CLOCK_PEERS_LEAST)
+        n->agreed_ms = c->now.mono_ms;
+    if (v.wrong == c->clock_wrong || (!v.wrong && c->now.mono_ms - n->agreed_ms < CLOCK_CALM_MS))
+        return;
+    c->clock_wrong = v.wrong;
+    tell_clock(c, &v);
+    trades_boot(c->trades, c); /* every open trade is looked at again */
+}
+
 /* Nodes that something waits for and that no session reaches: found and dialled. */
 static void reach_wanted(struct node *n, struct core *c)
 {
@@ -315,6 +361,7 @@ void node_input(struct node *n, struct clock now, struct view *view, const struc
                 struct effects *fx)
 {
     struct core *c = node_core(n, now, view, fx);
+    judge_clock(n, c);
     switch (ev->kind) {
     case EV_BOOT:
         boot(n, c);

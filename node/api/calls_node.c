@@ -148,6 +148,12 @@ static int do_status(struct core *c, struct call *call, struct span params, stru
                                          .known = s.known,
                                          .counters = k.row,
                                          .counters_n = k.n};
+    struct clock_verdict clock;
+    char words[CLOCK_WORDS];
+    net_clock(c->net, c->now, &clock);
+    struct span warnings[1] = {span_str(clock_words(words, &clock))};
+    res.warnings = warnings;
+    res.warnings_n = words[0] != 0;
     API_RESULT(c, call, node_status, &res);
     return 0;
 }

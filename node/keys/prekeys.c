@@ -82,7 +82,16 @@ bool keys_prekeys_due(const struct keys *k, const struct core *c, const struct i
 {
     const struct key *e = ring_find(k, id);
     /* Published again a week before the last one begins. */
-    return e && e->pair && !find_week(e, week_of(c->now.unix_ms) + AHEAD - 2);
+    return e && e->pair && !c->clock_wrong && !find_week(e, week_of(c->now.unix_ms) + AHEAD - 2);
+}
+
+static void drop_one(struct key *e, struct prekey *p, struct change *into)
+{
+    uint8_t key[ROW_BYTES];
+    row_key(key, &e->row.identity, p->week);
+    change_delete(into, TABLE_KEY, span(key, sizeof key))->lone = true;
+    sodium_free(p->sk);
+    *p = e->prekey[--e->prekeys_n];
 }
 
 static void drop_old(struct core *c, struct key *e, struct change *into)
@@ -93,12 +102,21 @@ static void drop_old(struct core *c, struct key *e, struct change *into)
             i++;
             continue;
         }
-        uint8_t key[ROW_BYTES];
-        row_key(key, &e->row.identity, p->week);
-        change_delete(into, TABLE_KEY, span(key, sizeof key))->lone = true;
-        sodium_free(p->sk);
-        *p = e->prekey[--e->prekeys_n];
+        drop_one(e, p, into);
     }
+}
+
+/* Weeks far from now come from a clock that was wrong: the farthest makes room. */
+static void drop_far(struct key *e, uint32_t now, struct change *into)
+{
+    struct prekey *far = &e->prekey[0];
+    for (size_t i = 1; i < e->prekeys_n; i++) {
+        struct prekey *p = &e->prekey[i];
+        uint32_t away = p->week > now ? p->week - now : now - p->week;
+        if (away > (far->week > now ? far->week - now : now - far->week))
+            far = p;
+    }
+    drop_one(e, far, into);
 }
 
 static void make_week(struct core *c, struct key *e, uint32_t week, const uint8_t box_key[static 32],
@@ -122,14 +140,17 @@ int keys_prekeys_make(struct keys *k, struct core *c, const struct identity *id,
     uint8_t box_key[32];
     if (!e || !e->pair)
         return report_set(r, SOUK_ELOCKED, "the identity is locked: `souk unlock` opens it");
-    drop_old(c, e, into);
+    if (!c->clock_wrong)
+        drop_old(c, e, into);
     hash_derive(box_key, e->pair->sk, "souk:prekeys", span(NULL, 0));
     uint32_t now = week_of(c->now.unix_ms);
     for (uint32_t i = 0; i < AHEAD; i++) {
+        if (!find_week(e, now + i) && e->prekeys_n == PREKEYS_KEPT)
+            drop_far(e, now, into);
         if (!find_week(e, now + i))
             make_week(c, e, now + i, box_key, into);
         const struct prekey *p = find_week(e, now + i);
-        MUST(p != NULL); /* PREKEYS_KEPT covers 5 weeks ahead and 31 days back */
+        MUST(p != NULL); /* PREKEYS_KEPT covers 5 weeks ahead and 31 days back, and more gives way */
         weeks[i] = (struct record_prekey_week){.id = p->week,
                                                .key = p->pk,
                                                .from = (int64_t)p->week * week_ms,

@@ -34,7 +34,7 @@ void market_boot(struct market *m, struct core *c)
     gossip_blobs_judged_by(c->gossip, photo_clean);
     search_boot(m, c);
     m->upkeep_ms = c->now.mono_ms;
-    m->expire_ms = c->now.mono_ms + EXPIRE_AGAIN_MS;
+    m->expire_ms = c->now.mono_ms + EXPIRE_MS; /* by then peers have told what time it is */
 }
 
 void market_record_stored(struct market *m, struct core *c, const struct record *rec, uint64_t serial,
@@ -106,7 +106,9 @@ void market_wake(struct market *m, struct core *c)
         m->behind_ms = c->now.mono_ms + BEHIND_MS; /* between two steps others have their turn */
         search_wake(m, c);
     }
-    if (c->now.mono_ms >= m->expire_ms) {
+    if (c->now.mono_ms >= m->expire_ms && c->clock_wrong) {
+        m->expire_ms = c->now.mono_ms + EXPIRE_MS; /* what seems to be over may not be */
+    } else if (c->now.mono_ms >= m->expire_ms) {
         struct change *ch = change_new(ROOM_MARKET, MARKET_EXPIRE, 0);
         ch->bulk = true;
         m->expire_ms = c->now.mono_ms + EXPIRE_MS;

@@ -24,7 +24,9 @@ static void hello_make(struct net *n, struct core *c, struct buf *out)
     struct session_hello hello = {.node = *keys_node(c->keys),
                                   .least = WIRE_VERSION,
                                   .most = WIRE_VERSION,
-                                  .port = n->config.self.port};
+                                  .port = n->config.self.port,
+                                  .has_time = c->now.unix_ms >= 0,
+                                  .time = (uint64_t)(c->now.unix_ms / 10000 * 10)};
     session_hello_encode(out, &hello);
 }
 
@@ -78,7 +80,7 @@ int handshake_hello(struct session_hello *out, struct span payload, const struct
     return 0;
 }
 
-static int hello_read(struct session *s, struct span payload, const struct node_key *self)
+static int hello_read(struct session *s, struct span payload, const struct node_key *self, uint64_t now_ms)
 {
     struct session_hello hello;
     struct xkey proven;
@@ -87,6 +89,9 @@ static int hello_read(struct session *s, struct span payload, const struct node_
     if (err)
         return err;
     s->peer = hello.node;
+    s->has_time = hello.has_time;
+    if (s->has_time)
+        s->time_ms = (int64_t)hello.time * 1000 - (int64_t)now_ms;
     if (!s->outbound)
         s->addr.port = (uint16_t)hello.port; /* where it can be dialled again; 0: nowhere */
     return 0;
@@ -100,7 +105,7 @@ int handshake_frame(struct net *n, struct core *c, struct session *s, struct spa
     if (!err && first)
         err = payload.n ? SOUK_EFORM : write_message(n, c, s, true);
     else if (!err)
-        err = hello_read(s, buf_view(&payload), keys_node(c->keys));
+        err = hello_read(s, buf_view(&payload), keys_node(c->keys), c->now.mono_ms);
     if (!err && s->outbound)
         err = write_message(n, c, s, true);
     if (!err && noise_done(&s->noise)) {

@@ -462,6 +462,20 @@ size_t net_peers(const struct net *n, struct net_peer *out, size_t most)
     return count;
 }
 
+void net_clock(const struct net *n, struct clock now, struct clock_verdict *out)
+{
+    struct clock_vote votes[CLOCK_PEERS_MOST];
+    size_t k = 0, at = 0;
+    void *v;
+    while (k < CLOCK_PEERS_MOST && map_next(&n->peers, &at, NULL, &v)) {
+        const struct session *s = v;
+        if (s->phase == SESSION_UP && s->has_time)
+            votes[k++] =
+                (struct clock_vote){s->outbound, now.unix_ms - (s->time_ms + (int64_t)now.mono_ms)};
+    }
+    clock_judge(out, votes, k);
+}
+
 void net_stats(const struct net *n, struct net_stats *out)
 {
     *out = n->stats;

@@ -10,6 +10,7 @@
 #ifndef SOUK_NET_H
 #define SOUK_NET_H
 #include "node/core.h"
+#include "node/net/clock.h"
 
 struct net_config {
     struct addr self;       /* listening address as told to peers; port 0: does not listen (a client) */
@@ -49,6 +50,8 @@ struct net_peer {
     uint32_t conduct;
 };
 size_t net_peers(const struct net *n, struct net_peer *out, size_t most);
+/* What the peers' clocks say of ours now. */
+void net_clock(const struct net *n, struct clock now, struct clock_verdict *out);
 struct net_stats {
     uint64_t sessions, handshakes, refused, banned, frames_in, frames_out, bytes_in, bytes_out,
         queued_bytes;

@@ -33,6 +33,8 @@ struct session {
     struct buf in;
     size_t queued_bytes;
     uint64_t up_since_ms, heard_ms, bytes_in, bytes_out;
+    bool has_time;
+    int64_t time_ms;  /* their clock in unix ms, less our monotonic one: what it says now is that sum */
     uint32_t conduct; /* of its prefix, when it last misbehaved */
 };
 

@@ -128,7 +128,7 @@ void deliver_try(struct outbox *o, struct core *c, struct pending *p)
     struct mail_queued q;
     struct span row;
     struct buf copy = {0};
-    if (c->now.unix_ms - p->created > OUTBOX_LIFE_MS) {
+    if (c->now.unix_ms - p->created > OUTBOX_LIFE_MS && !c->clock_wrong) {
         pending_end(o, c, p, LETTER_GIVEN_UP, SOUK_ETIMEOUT);
         return;
     }

@@ -345,6 +345,9 @@ static bool sweep_row(void *arg, struct span key, struct span value)
 
 static void sweep(struct outbox *o, struct core *c)
 {
+    o->sweep_ms = c->now.mono_ms + SWEEP_MS;
+    if (c->clock_wrong)
+        return;
     struct sweep s = {c, change_new(ROOM_OUTBOX, WHAT_NOTE, 0), 1, 0};
     view_scan(c->view, TABLE_META, span_str("seen"), span(NULL, 0), sweep_row, &s);
     s.time_at = 2;
@@ -355,7 +358,6 @@ static void sweep(struct outbox *o, struct core *c)
         fx_commit(c->fx, s.into);
     else
         change_free(s.into);
-    o->sweep_ms = c->now.mono_ms + SWEEP_MS;
 }
 
 void outbox_wake(struct outbox *o, struct core *c)

@@ -226,7 +226,9 @@ void issuer_submit(struct rails *r, struct core *c, const struct node_key *peer,
     struct report rep = {0};
     struct id none = {{0}};
     struct transfer_refusal why = {.why = LEDGER_REFUSAL_FORM};
-    struct transfer_world w = {r->network, r->issuer, r->issuer, c->now.unix_ms, note_of, left_of, c};
+    /* With a clock that is wrong no branch is open that opens at a moment: "early" is asked again. */
+    int64_t now = c->clock_wrong ? 0 : c->now.unix_ms;
+    struct transfer_world w = {r->network, r->issuer, r->issuer, now, note_of, left_of, c};
     struct ledger_tree_head head;
     uint64_t index;
     arena_init(&a, RAIL_ARENA_BYTES);

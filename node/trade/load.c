@@ -171,6 +171,7 @@ static void load_chain(struct core *c, struct trade_view *v)
         v->last = chain.fact;
     }
     v->me.epoch = v->epoch;
+    v->me.clock_wrong = c->clock_wrong;
     /* A fact of ours that our own chain does not know: a backup was restored. */
     v->me.frozen = own && (!v->has_chain || own->e.epoch > v->epoch ||
                            (own->e.epoch == v->epoch && own->e.seq > v->seq));

@@ -128,6 +128,23 @@ bool dispute_held(const struct trade_state *s, enum trade_role whose)
     return s->disputes[whose].fact && s->disputes[whose].how != CASE_TOO_LATE;
 }
 
+/* With a clock that most peers call wrong: does the answer hang on the time?  Then nobody can give it.  A
+ * move that may be made at any time may still be made by hand, but is not due by itself. */
+static int without_clock(struct ask *a, int err)
+{
+    static const int64_t ends[] = {0, INT64_MAX / 2};
+    for (size_t i = 0; i < 2; i++) {
+        struct move then = {.what = a->m->what};
+        struct ask b = {.s = a->s, .me = a->me, .now = ends[i], .m = &then};
+        if ((guards[then.what](&b) == 0) != (err == 0)) {
+            no(a, "it depends on the time, and most peers say that this machine's clock is wrong: set it");
+            return SOUK_ECLOCK;
+        }
+        a->m->automatic = a->m->automatic && then.automatic;
+    }
+    return err;
+}
+
 int trade_may(const struct trade_state *s, const struct trade_party *me, enum trade_move what,
               int64_t now_ms, struct move *out, struct report *r)
 {
@@ -144,8 +161,11 @@ int trade_may(const struct trade_state *s, const struct trade_party *me, enum tr
     else if (s->epochs[me->role] > me->epoch) {
         no(&a, "another machine goes on with this trade under a newer epoch; this one signs nothing more");
         m->err = SOUK_ECONFLICT;
-    } else
+    } else {
         m->err = guards[what](&a);
+        if (me->clock_wrong)
+            m->err = without_clock(&a, m->err);
+    }
     m->may = m->err == 0;
     m->automatic = m->automatic && m->may;
     m->turn = m->turn && m->may;

@@ -29,6 +29,7 @@ struct trade_party {
     bool insists; /* the owner was shown what speaks against it (an earlier payout, late goods) and said yes
                    */
     bool frozen;  /* a backup was restored, and not everybody was asked yet for our newest fact */
+    bool clock_wrong; /* most peers say so: what the time decides waits */
     uint32_t epoch;
 };
 
@@ -80,7 +81,7 @@ struct move {
     bool may;
     bool automatic; /* may, and the node does it unasked now: a duty, or what only gains */
     bool turn;      /* may, and the trade waits for this owner */
-    int err;        /* when not: SOUK_ENOT_ALLOWED, SOUK_EEXPIRED, SOUK_ECONFLICT */
+    int err;        /* when not: SOUK_ENOT_ALLOWED, SOUK_EEXPIRED, SOUK_ECONFLICT, SOUK_ECLOCK */
     int64_t until;  /* the last moment for it; 0: none is set */
     bool has_split; /* what would be signed */
     struct fact_split split;

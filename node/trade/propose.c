@@ -130,7 +130,12 @@ static int propose(struct say *s, unsigned kind, const struct fact_terms *terms,
     struct fact_offer p;
     struct buf bytes = {0}, body = {0};
     memset(&p, 0, sizeof p);
-    int err = terms_check(terms, s->r);
+    int err =
+        s->c->clock_wrong
+            ? report_set(s->r, SOUK_ECLOCK,
+                         "a proposal names deadlines, and most peers say that this machine's clock is "
+                         "wrong: set it (timedatectl set-ntp yes)")
+            : terms_check(terms, s->r);
     if (!err)
         err = say_key(s, &p.key);
     if (!err)

@@ -14,6 +14,7 @@ static const struct scenario all[] = {
     {"market", scenario_market, 0},
     {"trade", scenario_trade, 0},
     {"trade_crash", scenario_trade_crash, 0},
+    {"clock", scenario_clock, 0},
 #endif
     {"dht_replay", scenario_dht_replay, 0},
     {"dht", scenario_dht, ONLY_FAST},

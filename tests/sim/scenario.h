@@ -25,6 +25,7 @@ struct scenario {
 bool scenario_converge(const struct scenario_args *args);
 bool scenario_converge_200(const struct scenario_args *args); /* the same with 200 nodes */
 bool scenario_market(const struct scenario_args *args);
+bool scenario_clock(const struct scenario_args *args);
 bool scenario_trade(const struct scenario_args *args);
 bool scenario_trade_crash(const struct scenario_args *args);
 bool scenario_dht(const struct scenario_args *args);        /* dht_scale.c */

@@ -292,6 +292,11 @@ const struct node_key *world_key(const struct world *w, size_t i)
     return (const struct node_key *)(const void *)w->nodes[i].pair.pk;
 }
 
+void world_skew(struct world *w, size_t i, int64_t skew_ms)
+{
+    w->nodes[i].skew_ms = skew_ms;
+}
+
 struct addr world_addr(const struct world *w, size_t i)
 {
     (void)w;

@@ -24,6 +24,7 @@ void world_free(struct world *w); /* removes the stores */
 /* Adds a node (its index), started at once; knows `peers` by index.  skew_ms: how wrong its clock is. */
 size_t world_add(struct world *w, const size_t *peers, size_t peers_n, int64_t skew_ms);
 struct node_config *world_config_of(struct world *w, size_t i); /* to change before a restart */
+void world_skew(struct world *w, size_t i, int64_t skew_ms); /* sets its clock anew, also while it runs */
 const struct node_key *world_key(const struct world *w, size_t i);
 struct addr world_addr(const struct world *w, size_t i);
 

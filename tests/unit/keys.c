@@ -310,6 +310,34 @@ static void a_year_of_prekeys_stays_bounded(void **state)
     home_free(h);
 }
 
+static void a_clock_that_jumps_about_neither_ends_the_node_nor_fills_the_ring(void **state)
+{
+    (void)state;
+    static const int weeks[] = {0, 52, -52, 10, -10, 200, -200, 30, 0};
+    struct home *h = home_new();
+    char words[256];
+    struct identity id = create(h, "Anna", "sesame", words);
+    struct buf body = {0};
+    struct xkey first, now;
+    int64_t start = h->core.now.unix_ms;
+    make_prekeys(h, &id, &body);
+    assert_true(prekey_at(buf_view(&body), start, &first));
+    h->core.clock_wrong = true; /* peers say so: nothing is published, and nothing deleted */
+    h->core.now.unix_ms = start + 400 * day_ms;
+    assert_false(keys_prekeys_due(h->keys, &h->core, &id));
+    make_prekeys(h, &id, &body);
+    assert_non_null(keys_prekey_secret(h->keys, &id, &first));
+    h->core.clock_wrong = false; /* nobody is there to say so */
+    for (size_t i = 0; i < sizeof weeks / sizeof *weeks; i++) {
+        h->core.now.unix_ms = start + weeks[i] * 7 * day_ms;
+        make_prekeys(h, &id, &body);
+        assert_true(prekey_at(buf_view(&body), h->core.now.unix_ms, &now));
+        assert_non_null(keys_prekey_secret(h->keys, &id, &now));
+    }
+    buf_free(&body);
+    home_free(h);
+}
+
 int main(void)
 {
     uint8_t seed[32] = {1};
@@ -324,6 +352,7 @@ int main(void)
         cmocka_unit_test(several_identities_must_be_named),
         cmocka_unit_test(prekeys_live_five_weeks_ahead_and_31_days_back),
         cmocka_unit_test(a_year_of_prekeys_stays_bounded),
+        cmocka_unit_test(a_clock_that_jumps_about_neither_ends_the_node_nor_fills_the_ring),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

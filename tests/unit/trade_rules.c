@@ -521,6 +521,27 @@ static void a_restored_node_signs_nothing_before_it_knows_what_it_signed(void **
     assert_int_equal(world_may(&w, S, MOVE_SHIP), SOUK_ECONFLICT);
 }
 
+static void a_wrong_clock_leaves_what_hangs_on_the_time_undone(void **state)
+{
+    (void)state;
+    world_funded(&w);
+    w.now = w.terms.ship_by + 1; /* or so the seller's clock says */
+    assert_true(world_auto(&w, S, MOVE_REFUND));
+    w.people[S].party.clock_wrong = true;
+    assert_false(world_auto(&w, S, MOVE_REFUND)); /* not by itself, */
+    allowed(S, MOVE_REFUND);                      /* by hand as at any time */
+    w.people[A].party.clock_wrong = true;
+    assert_int_equal(world_may(&w, A, MOVE_SILENCE), SOUK_ENOT_ALLOWED); /* whatever the time */
+    world_tell_all(&w, say_shipped(&w));
+    world_tell_all(&w, say_request(&w, S, FACT_WISH_RELEASE, NULL));
+    for (int after = 0; after < 2; after++) {
+        w.now = terms_cutoff(&w.terms) + after;
+        assert_int_equal(world_may(&w, A, MOVE_SILENCE), SOUK_ECLOCK);
+    }
+    w.people[A].party.clock_wrong = false;
+    assert_true(world_auto(&w, A, MOVE_SILENCE));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -556,6 +577,7 @@ int main(void)
         T(split_rulings_are_co_signed_unasked_only_from_the_late_share_on),
         T(a_friendly_split_is_completed_by_who_asked),
         T(a_restored_node_signs_nothing_before_it_knows_what_it_signed),
+        T(a_wrong_clock_leaves_what_hangs_on_the_time_undone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -248,11 +248,13 @@ static void hello(struct maker *m, const char *result, const char *shows, struct
 static void hellos(struct maker *m)
 {
     struct span good = hello_bytes(m, ACCEPTER, 1, 1), more[] = {good, span("\x00", 1)},
-                unknown[] = {span("\x86", 1), span(good.p + 1, good.n - 1), span("\x20\xa1x", 3)};
+                unknown[] = {span("\x86", 1), span(good.p + 1, good.n - 1), span("\x20\xa1x", 3)},
+                timed[] = {unknown[0], unknown[1], span("\x05\xce\x6a\xb1\x37\x80", 6)};
     hello(m, "good", "what the dialler hears from the node it dialled", good, ACCEPTER, DIALLER, ACCEPTER);
     hello(m, "good", "what an accepter hears: anybody may come", good, ACCEPTER, DIALLER, 0);
     hello(m, "good", "a range of versions that has 1 in it", hello_bytes(m, ACCEPTER, 1, 9), ACCEPTER,
           DIALLER, 0);
+    hello(m, "good", "with the sender's time", own_joined(&m->a, timed, 3), ACCEPTER, DIALLER, 0);
     hello(m, "good", "with a key that is not known", own_joined(&m->a, unknown, 3), ACCEPTER, DIALLER, 0);
     hello(m, "version", "from version 2 on", hello_bytes(m, ACCEPTER, 2, 9), ACCEPTER, DIALLER, 0);
     hello(m, "signature", "a node key that is not behind the static key", good, OTHER, DIALLER, 0);
