@@ -12,7 +12,9 @@ void dht_knobs_default(struct dht_knobs *out)
         .replicas = 8,
         .paths = 3,
         .path_width = 3,
-        .candidates = 64,
+        .candidates = 128,
+        .addresses = 4,
+        .doubt = true,
         .get_agree = 3,
         .providers_enough = 64,
         .bucket_cache = 8,
@@ -221,8 +223,8 @@ static uint64_t memory(const struct dht *d)
         n += (d->buckets[i].live_cap + (uint64_t)d->buckets[i].spare_cap) * sizeof(struct entry);
     n += d->requests.cap * 16 + d->values.cap * 40 + d->prefixes.cap * 16 + d->prefixes.n * 16;
     n += d->requests.n * sizeof(struct request) + d->values_n * sizeof(struct held) + d->value_bytes;
-    n += (d->queries_n + d->internal_n) *
-         (sizeof(struct query) + d->knobs.candidates * sizeof(struct candidate));
+    for (const struct query *q = d->queries; q; q = q->next)
+        n += sizeof *q + q->cands_cap * sizeof *q->cands;
     for (const struct own *o = d->own; o; o = o->next)
         n += sizeof *o + o->value.n;
     return n + (d->own_pool ? dht_contacts_bytes(d->own_pool) : 0);

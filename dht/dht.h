@@ -44,6 +44,8 @@ struct dht_knobs {
     uint32_t replicas;          /* nodes that a value is put to */
     uint32_t paths, path_width; /* disjoint paths of a careful lookup; closest that each must finish */
     uint32_t candidates;        /* nodes remembered in one lookup */
+    uint32_t addresses;         /* of one node, tried in one lookup */
+    bool doubt;                 /* who names nodes that do not answer is not believed */
     uint32_t get_agree;         /* a plain get ends when so many nodes gave the same best value */
     uint32_t providers_enough;  /* a search for providers ends with so many */
     uint32_t bucket_cache;      /* replacements and nodes heard of, beside each bucket */

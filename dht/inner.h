@@ -7,6 +7,7 @@
  *     table.c     buckets and the rules of who is let in, kept and put out
  *     request.c   our requests: sending, matching answers, timeouts, round trips
  *     rpc.c       their requests, and what our answers say
+ *     candidates.c  the nodes that a lookup knows of, and whom it believes
  *     lookup.c    which node to ask next, and when a lookup is complete
  *     query.c     queries from start to result
  *     write.c     the second half of a put
@@ -30,6 +31,7 @@ enum {
     PROVEN_S = 900,    /* an address that answered so long ago counts as proven */
     REQUEST_HEAD = 9,  /* number of the message, request id */
     PING_BYTES = 12,   /* plaintext of our shortest request */
+    TELLERS_MOST = 64, /* nodes whose word is judged in one lookup */
     WRITES_MOST = 24   /* nodes that one put goes to where ids are dense */
 };
 
@@ -85,16 +87,20 @@ struct request {
     struct span again;  /* malloc'ed: the body, sent a second time when overdue */
 };
 
-/* lookup.c, query.c */
+/* candidates.c, lookup.c, query.c */
 enum candidate_state { CAND_NEW, CAND_ASKED, CAND_SLOW, CAND_ANSWERED, CAND_FAILED };
 enum write_state { WRITE_NONE, WRITE_ASKED, WRITE_WAITS, WRITE_STORED, WRITE_REFUSED };
 struct candidate {
-    uint64_t distance;
+    uint64_t distance, prefix; /* prefix of its address; 0: exempt from limits */
+    uint64_t named_by;         /* bit n: teller n + 1 of this lookup named it; none: our own table */
     uint32_t contact;
     uint16_t rtt_ms;
-    uint8_t state, hop, path, write;
-    bool gave_value, has_token;
+    uint8_t state, hop, path, write, teller; /* teller: its number once it has answered, from 1 */
+    bool gave_value, has_token, blamed;      /* blamed: it is overdue, and counted so with who named it */
     uint8_t token[8];
+};
+struct teller {
+    uint8_t good, bad; /* of those it named: have answered, are overdue */
 };
 struct found { /* a value that a get or a search gathered */
     uint8_t author[32];
@@ -114,8 +120,10 @@ struct query {
     uint32_t paths, inflight[PATHS_MOST];
     uint64_t radius; /* dense: every candidate nearer than this is asked; 0: off */
     struct candidate *cands;
-    uint32_t cands_n;
-    bool internal, joining; /* gives no result: upkeep or publishing */
+    uint32_t cands_n, cands_cap, tellers_n;
+    struct teller told[TELLERS_MOST]; /* the last is all the later ones together, and never doubted */
+    uint64_t liars;                   /* bit n: teller n + 1 is not believed */
+    bool internal, joining;           /* gives no result: upkeep or publishing */
     struct own *own;
     struct dht_peer peer; /* PING */
     struct id topic;      /* ANNOUNCE */
@@ -257,11 +265,20 @@ int rpc_request(struct dht *d, struct clock now, const struct addr *from, const 
 int rpc_answer(struct dht *d, struct clock now, const struct addr *from, const struct node_key *peer,
                struct span plaintext, struct dht_out *out);
 
+/* candidates.c */
+/* teller: the number of the candidate that named it; 0: our own table. */
+void lookup_add(struct dht *d, struct query *q, uint32_t contact, uint8_t hop, uint8_t path,
+                uint8_t teller);
+struct candidate *lookup_find(struct query *q, uint32_t contact);
+void candidate_answered(struct query *q, struct candidate *c);
+void candidate_overdue(struct query *q, struct candidate *c);
+bool candidate_doubted(const struct dht *d, const struct query *q, const struct candidate *c);
+bool candidate_prefix_ok(const struct dht *d, const struct query *q, const struct candidate *one);
+/* Has the node of candidate i answered at another address? */
+bool candidate_elsewhere(const struct query *q, const struct dht *d, uint32_t i);
+
 /* lookup.c */
 void lookup_seed(struct dht *d, struct query *q);
-void lookup_add(struct dht *d, struct query *q, uint32_t contact, uint8_t hop, uint8_t path);
-bool lookup_would_add(const struct dht *d, const struct query *q, uint64_t distance, const struct addr *a);
-struct candidate *lookup_find(struct query *q, uint32_t contact);
 bool lookup_advance(struct dht *d, struct clock now, struct query *q,
                     struct dht_out *out); /* true: complete */
 

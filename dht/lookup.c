@@ -11,85 +11,16 @@
 
 static uint8_t const zeros[1100];
 
-struct candidate *lookup_find(struct query *q, uint32_t contact)
-{
-    for (uint32_t i = 0; i < q->cands_n; i++)
-        if (q->cands[i].contact == contact)
-            return &q->cands[i];
-    return NULL;
-}
-
-/* Two of a prefix among those equally near, ten in all: as in the table. */
-static bool prefix_ok(const struct dht *d, const struct query *q, uint64_t distance, const struct addr *a)
-{
-    if (addr_exempt(d, a))
-        return true;
-    uint64_t prefix = addr_prefix(a);
-    uint32_t same = 0, all = 0;
-    int near = distance ? __builtin_clzll(distance) : 64;
-    for (uint32_t i = 0; i < q->cands_n; i++) {
-        const struct candidate *c = &q->cands[i];
-        if (addr_prefix(&contact_at(d->pool, c->contact)->addr) != prefix)
-            continue;
-        all++;
-        same += (c->distance ? __builtin_clzll(c->distance) : 64) == near;
-    }
-    return same < d->knobs.prefix_bucket && all < d->knobs.prefix_table;
-}
-
-bool lookup_would_add(const struct dht *d, const struct query *q, uint64_t distance, const struct addr *a)
-{
-    if (q->cands_n >= d->knobs.candidates && distance >= q->cands[q->cands_n - 1].distance)
-        return false;
-    return prefix_ok(d, q, distance, a);
-}
-
-/* Makes room by forgetting the farthest node that has not been asked. */
-static bool make_room(struct dht *d, struct query *q, uint64_t distance)
-{
-    for (uint32_t i = q->cands_n; i-- > 0;) {
-        struct candidate *c = &q->cands[i];
-        if (c->distance <= distance)
-            return false;
-        if (c->state != CAND_NEW)
-            continue;
-        contacts_drop(d->pool, c->contact);
-        memmove(c, c + 1, (q->cands_n - i - 1) * sizeof *c);
-        q->cands_n--;
-        return true;
-    }
-    return false;
-}
-
-void lookup_add(struct dht *d, struct query *q, uint32_t contact, uint8_t hop, uint8_t path)
-{
-    const struct contact *c = contact_at(d->pool, contact);
-    uint64_t distance = id_distance(&c->id, &q->target);
-    for (uint32_t j = 0; j < q->cands_n; j++) /* one place a node, whatever addresses are told of it */
-        if (q->cands[j].distance == distance &&
-            node_key_eq(&contact_at(d->pool, q->cands[j].contact)->key, &c->key))
-            return;
-    if (id_eq(&c->id, &d->id) || !lookup_would_add(d, q, distance, &c->addr))
-        return;
-    if (q->cands_n >= d->knobs.candidates && !make_room(d, q, distance))
-        return;
-    uint32_t i = q->cands_n++;
-    for (; i > 0 && q->cands[i - 1].distance > distance; i--)
-        q->cands[i] = q->cands[i - 1];
-    q->cands[i] = (struct candidate){.distance = distance, .contact = contact, .hop = hop, .path = path};
-    contacts_hold(d->pool, contact);
-}
-
 void lookup_seed(struct dht *d, struct query *q)
 {
     struct near v[64];
     size_t most = d->knobs.k < 64 ? d->knobs.k : 64;
     size_t n = table_nearest(d, &q->target, 0, v, most);
     for (size_t i = 0; i < n; i++)
-        lookup_add(d, q, v[i].contact, 1, (uint8_t)(i % q->paths));
+        lookup_add(d, q, v[i].contact, 1, (uint8_t)(i % q->paths), 0);
     if (n == 0 || q->joining)
         for (uint32_t i = 0; i < d->boot_n; i++)
-            lookup_add(d, q, d->boot[i], 1, (uint8_t)(i % q->paths));
+            lookup_add(d, q, d->boot[i], 1, (uint8_t)(i % q->paths), 0);
     table_touch(d, q->started_ms, &q->target);
 }
 
@@ -177,20 +108,31 @@ static void look_for_crowd(struct dht *d, struct query *q)
     }
 }
 
-static bool window_done(struct dht *d, struct clock now, struct query *q, struct dht_out *out)
+/* Asks whoever must be asked; true: all in the window have answered.  trusting: the doubted too. */
+static bool window_done(struct dht *d, struct clock now, struct query *q, bool trusting,
+                        struct dht_out *out)
 {
     uint32_t live = 0, of_path[PATHS_MOST] = {0};
-    bool done = true;
+    bool done = true, counted = false;
     for (uint32_t i = 0; i < q->cands_n; i++) {
         struct candidate *c = &q->cands[i];
-        if (c->state == CAND_SLOW && writes(q) && live < d->knobs.replicas)
+        if (i > 0 && q->cands[i - 1].distance != c->distance)
+            counted = false; /* a node at several addresses has one place */
+        if (c->state == CAND_SLOW && writes(q) && live < d->knobs.replicas && !candidate_doubted(d, q, c) &&
+            !candidate_elsewhere(q, d, i))
             done = false; /* readers will ask it: it is waited for, while others are asked */
         if (c->state == CAND_FAILED || c->state == CAND_SLOW)
             continue;
-        bool inside = live < d->knobs.width || c->distance < q->radius ||
+        if (c->state != CAND_ANSWERED && candidate_elsewhere(q, d, i))
+            continue;
+        if (c->state == CAND_NEW &&
+            (!candidate_prefix_ok(d, q, c) || (!trusting && candidate_doubted(d, q, c))))
+            continue;
+        bool inside = live < d->knobs.width || c->distance < q->radius || counted ||
                       (q->paths > 1 && of_path[c->path] < d->knobs.path_width);
-        live++;
-        of_path[c->path]++;
+        live += !counted;
+        of_path[c->path] = (uint8_t)(of_path[c->path] + !counted);
+        counted = true;
         if (!inside)
             continue;
         if (c->state == CAND_NEW && q->inflight[c->path] < d->knobs.alpha && ask(d, now, q, c, out)) {
@@ -200,16 +142,16 @@ static bool window_done(struct dht *d, struct clock now, struct query *q, struct
         if (c->state != CAND_ANSWERED)
             done = false;
     }
-    return done;
+    return done && (trusting || live >= d->knobs.width || window_done(d, now, q, true, out));
 }
 
 bool lookup_advance(struct dht *d, struct clock now, struct query *q, struct dht_out *out)
 {
-    if (!window_done(d, now, q, out))
+    if (!window_done(d, now, q, false, out))
         return false;
     if (!q->internal && q->radius == 0) {
         look_for_crowd(d, q);
-        if (q->radius && !window_done(d, now, q, out))
+        if (q->radius && !window_done(d, now, q, false, out))
             return false;
     }
     /* Everybody near is overdue and nobody has answered: wait for the last word. */

@@ -24,7 +24,6 @@ struct query *query_new(struct dht *d, struct clock now, enum dht_query kind, co
     else
         d->queries_n++;
     d->fresh_n++;
-    q->cands = xcalloc(d->knobs.candidates, sizeof *q->cands);
     return q;
 }
 
@@ -281,7 +280,7 @@ void query_settled(struct dht *d, struct query *q, struct request *r)
     }
     q->inflight[r->path]--;
     if (c && c->state == CAND_ASKED)
-        c->state = CAND_SLOW;
+        candidate_overdue(q, c);
 }
 
 void query_failed(struct dht *d, struct clock now, struct request *r, struct dht_out *out)

@@ -369,7 +369,7 @@ static void take_nodes(struct dht *d, uint64_t now_ms, struct query *q, const st
             d->stats.dropped_puzzle++;
             continue;
         }
-        lookup_add(d, q, contact, hop, path);
+        lookup_add(d, q, contact, hop, path, by->teller);
         table_heard(d, now_ms, contact);
         contacts_drop(d->pool, contact);
     }
@@ -397,7 +397,10 @@ static void take_seen(struct dht *d, const struct addr *from, const struct node_
 static void take_lookup(struct dht *d, struct clock now, struct query *q, struct candidate *c,
                         const struct answer *a, bool padded)
 {
-    c->state = a->is_error ? CAND_FAILED : CAND_ANSWERED;
+    if (a->is_error)
+        c->state = CAND_FAILED;
+    else
+        candidate_answered(q, c);
     /* It no longer takes our address for proven, and had no room for its answer: asked again, padded. */
     if (!padded && !a->proven && !a->is_error && !a->value.n && !a->values_n)
         c->state = CAND_NEW;
