@@ -89,6 +89,7 @@ int rails_settlement(struct rails *r, struct core *c, const struct id *lock, str
         out->at = time_of(&w->spent);
         if (w->transfer.n && transfer_parse(&t, r->network, buf_view(&w->transfer), &a, NULL) == 0) {
             locks_settled(r->network, &w->lock, &t, &out->split, &out->known, &branch);
+            out->moved = !out->known && locks_moved(&w->lock, &t, &out->next);
             out->transfer = t.id;
             out->branch = branch == 0                                        ? RAIL_BY_PARTIES
                           : branch == 1 && w->lock.parties > RAIL_SUBSTITUTE ? RAIL_BY_SUBSTITUTE

@@ -27,6 +27,12 @@ struct locks_payout {
 };
 void locks_payout(struct locks_payout *out, const struct network *net, const struct rail_lock *lock,
                   const struct rail_split *split);
+/* Appends the transfer of a body that spends the lock's note by two parties' signatures, which were
+ * checked. SOUK_EINVALID when these two have no branch together. */
+int locks_combine(struct buf *out, const struct rail_lock *lock, struct span body, enum rail_party a,
+                  const struct sig *sig_a, enum rail_party b, const struct sig *sig_b, struct report *r);
+/* Did it take all into one lock of the same contract?  Then which note that is. */
+bool locks_moved(const struct rail_lock *lock, const struct transfer *t, struct id *note);
 /* Reads a transfer that spent the lock's note: the split, when it is a payout of it to the parties' keys
  * (*known), and the branch of the note that was used. */
 void locks_settled(const struct network *net, const struct rail_lock *lock, const struct transfer *t,

@@ -321,21 +321,19 @@ int rails_mint(struct rails *r, struct core *c, const struct identity *as, const
     return err;
 }
 
-/* A payout or a late spend: the same bytes whoever sends them, so the same row and the same answer. */
+/* A payout, a move or a late spend: the same bytes whoever sends them, so the same row and the same answer.
+ */
 static int send_whole(struct rails *r, struct core *c, const struct id *trade, const struct rail_lock *lock,
-                      const struct rail_split *split, enum ledger_purpose purpose, struct span whole,
+                      const struct id *transfer, enum ledger_purpose purpose, struct span whole,
                       struct change *into, struct report *rep)
 {
-    struct id transfer, lock_id;
+    struct id lock_id;
     struct rail_settlement now;
     rail_lock_id(&lock_id, r->network, lock);
     if (rails_settlement(r, c, &lock_id, &now) == 0 && now.spent)
         return 0;
-    int err = rail_payout_id(&transfer, r->network, lock, split, rep);
-    if (!err && wallet_pending_n(c) >= RAIL_PENDING_MOST)
-        err = report_set(rep, SOUK_EBUSY, "%d payments wait for an answer already", RAIL_PENDING_MOST);
-    if (err)
-        return err;
+    if (wallet_pending_n(c) >= RAIL_PENDING_MOST)
+        return report_set(rep, SOUK_EBUSY, "%d payments wait for an answer already", RAIL_PENDING_MOST);
     struct ledger_pending p = {.owner = lock->issuer,
                                .purpose = purpose,
                                .transfer = whole,
@@ -344,7 +342,7 @@ static int send_whole(struct rails *r, struct core *c, const struct id *trade, c
                                .has_lock = true,
                                .lock = lock_id,
                                .time = c->now.unix_ms};
-    wallet_pending_put(into, &transfer, &p);
+    wallet_pending_put(into, transfer, &p);
     rails_kick(r, c);
     return 0;
 }
@@ -354,12 +352,32 @@ int rails_submit(struct rails *r, struct core *c, const struct id *trade, const 
                  enum rail_party b, const struct sig *sig_b, struct change *into, struct report *rep)
 {
     struct buf whole = {0};
+    struct id transfer;
     int err = offered(r, lock, rep);
     if (err || lock->rail == RECORD_RAIL_DIRECT)
         return err;
-    err = rail_payout_combine(&whole, r->network, lock, split, a, sig_a, b, sig_b, rep);
+    err = rail_payout_id(&transfer, r->network, lock, split, rep);
     if (!err)
-        err = send_whole(r, c, trade, lock, split, LEDGER_PURPOSE_PAYOUT, buf_view(&whole), into, rep);
+        err = rail_payout_combine(&whole, r->network, lock, split, a, sig_a, b, sig_b, rep);
+    if (!err)
+        err = send_whole(r, c, trade, lock, &transfer, LEDGER_PURPOSE_PAYOUT, buf_view(&whole), into, rep);
+    buf_free(&whole);
+    return err;
+}
+
+int rails_move(struct rails *r, struct core *c, const struct id *trade, const struct rail_lock *from,
+               const struct rail_lock *to, enum rail_party a, const struct sig *sig_a, enum rail_party b,
+               const struct sig *sig_b, struct change *into, struct report *rep)
+{
+    struct buf whole = {0};
+    struct id transfer;
+    int err = offered(r, from, rep);
+    if (!err)
+        err = rail_move_id(&transfer, r->network, from, to, rep);
+    if (!err)
+        err = rail_move_combine(&whole, r->network, from, to, a, sig_a, b, sig_b, rep);
+    if (!err)
+        err = send_whole(r, c, trade, from, &transfer, LEDGER_PURPOSE_PAYOUT, buf_view(&whole), into, rep);
     buf_free(&whole);
     return err;
 }
@@ -368,11 +386,14 @@ int rails_late(struct rails *r, struct core *c, const struct id *trade, const st
                struct change *into, struct report *rep)
 {
     struct buf whole = {0};
+    struct id transfer;
     int err = offered(r, lock, rep);
     if (!err)
         err = rail_late_make(&whole, r->network, lock, rep);
     if (!err)
-        err = send_whole(r, c, trade, lock, &lock->late, LEDGER_PURPOSE_LATE, buf_view(&whole), into, rep);
+        err = rail_payout_id(&transfer, r->network, lock, &lock->late, rep);
+    if (!err)
+        err = send_whole(r, c, trade, lock, &transfer, LEDGER_PURPOSE_LATE, buf_view(&whole), into, rep);
     buf_free(&whole);
     return err;
 }

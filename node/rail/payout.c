@@ -101,15 +101,9 @@ static int branch_of(const struct rail_lock *lock, enum rail_party *a, enum rail
     return low == RAIL_ARBITER ? -1 : 1; /* arbiter and substitute together are nobody */
 }
 
-int rail_payout_combine(struct buf *out, const struct network *net, const struct rail_lock *lock,
-                        const struct rail_split *split, enum rail_party a, const struct sig *sig_a,
-                        enum rail_party b, const struct sig *sig_b, struct report *r)
+int locks_combine(struct buf *out, const struct rail_lock *lock, struct span body, enum rail_party a,
+                  const struct sig *sig_a, enum rail_party b, const struct sig *sig_b, struct report *r)
 {
-    int err = rail_payout_check(net, lock, split, a, sig_a, r);
-    if (!err)
-        err = rail_payout_check(net, lock, split, b, sig_b, r);
-    if (err)
-        return err;
     enum rail_party low = a, high = b;
     int branch = branch_of(lock, &low, &high);
     if (branch < 0)
@@ -117,10 +111,22 @@ int rail_payout_combine(struct buf *out, const struct network *net, const struct
     struct ledger_signed_by sigs[] = {{lock->key[low], low == a ? *sig_a : *sig_b},
                                       {lock->key[high], high == b ? *sig_b : *sig_a}};
     struct ledger_witness w = {.branch = (uint64_t)branch, .sigs = sigs, .sigs_n = 2};
+    transfer_write(out, body, &w, 1, NULL);
+    return 0;
+}
+
+int rail_payout_combine(struct buf *out, const struct network *net, const struct rail_lock *lock,
+                        const struct rail_split *split, enum rail_party a, const struct sig *sig_a,
+                        enum rail_party b, const struct sig *sig_b, struct report *r)
+{
     struct buf body = {0};
-    err = rail_payout_make(&body, net, lock, split, r);
+    int err = rail_payout_check(net, lock, split, a, sig_a, r);
     if (!err)
-        transfer_write(out, buf_view(&body), &w, 1, NULL);
+        err = rail_payout_check(net, lock, split, b, sig_b, r);
+    if (!err)
+        err = rail_payout_make(&body, net, lock, split, r);
+    if (!err)
+        err = locks_combine(out, lock, buf_view(&body), a, sig_a, b, sig_b, r);
     buf_free(&body);
     return err;
 }

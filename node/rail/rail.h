@@ -70,6 +70,18 @@ int rail_payout_check(const struct network *net, const struct rail_lock *lock,
 int rail_payout_combine(struct buf *out, const struct network *net, const struct rail_lock *lock,
                         const struct rail_split *split, enum rail_party a, const struct sig *sig_a,
                         enum rail_party b, const struct sig *sig_b, struct report *r);
+/* A move takes all that a lock holds into another (rule 10 of spec/escrow.md).  `to` may differ in who
+ * decides and when, and in nothing else: SOUK_EINVALID.  It is rebuilt, named, signed and combined as a
+ * payout is.  SOUK_ENOT_ALLOWED on the direct rail. */
+int rail_move_id(struct id *out, const struct network *net, const struct rail_lock *from,
+                 const struct rail_lock *to, struct report *r);
+int rail_move_sign(const uint8_t sk[static 64], const struct network *net, const struct rail_lock *from,
+                   const struct rail_lock *to, struct sig *out, struct report *r);
+int rail_move_check(const struct network *net, const struct rail_lock *from, const struct rail_lock *to,
+                    enum rail_party by, const struct sig *sig, struct report *r);
+int rail_move_combine(struct buf *out, const struct network *net, const struct rail_lock *from,
+                      const struct rail_lock *to, enum rail_party a, const struct sig *sig_a,
+                      enum rail_party b, const struct sig *sig_b, struct report *r);
 /* The late split, which nobody signs. */
 int rail_late_make(struct buf *out, const struct network *net, const struct rail_lock *lock,
                    struct report *r);
@@ -117,6 +129,9 @@ int rails_fund(struct rails *r, struct core *c, const struct id *trade, const st
 int rails_submit(struct rails *r, struct core *c, const struct id *trade, const struct rail_lock *lock,
                  const struct rail_split *split, enum rail_party a, const struct sig *sig_a,
                  enum rail_party b, const struct sig *sig_b, struct change *into, struct report *rep);
+int rails_move(struct rails *r, struct core *c, const struct id *trade, const struct rail_lock *from,
+               const struct rail_lock *to, enum rail_party a, const struct sig *sig_a, enum rail_party b,
+               const struct sig *sig_b, struct change *into, struct report *rep);
 int rails_late(struct rails *r, struct core *c, const struct id *trade, const struct rail_lock *lock,
                struct change *into, struct report *rep);
 
@@ -137,6 +152,8 @@ struct rail_funding {
 enum rail_branch { RAIL_BY_PARTIES, RAIL_BY_SUBSTITUTE, RAIL_BY_LATENESS };
 struct rail_settlement {
     bool spent, known; /* spent by what is no payout of this lock to its parties: spent and not known */
+    bool moved;        /* not known, but all of it went into one lock of the same contract: */
+    struct id next;    /* rail_lock_note of that one */
     struct rail_split split;
     enum rail_branch branch;
     struct id transfer;
@@ -230,6 +247,7 @@ void rails_audit_cancel(struct rails *r, void *arg);
 /* The keeper of a mock ledger takes the funding of a lock back, or gives it again. */
 int rails_mock_reverse(struct rails *r, struct core *c, const struct id *lock_note, bool reverse,
                        struct change *into, struct report *rep);
-/* The note that a lock is on a ledger: what rails_mock_reverse takes. */
+/* What a lock is on its rail (credit, mock: the note on the ledger): what rails_mock_reverse takes, and by
+ * what a move is recognised. */
 void rail_lock_note(struct id *out, const struct network *net, const struct rail_lock *lock);
 #endif
