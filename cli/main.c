@@ -62,6 +62,7 @@ const struct command commands[] = {
     {"trade", "refund", "trade.refund", "trade", NULL, NULL, true, NULL},
     {"trade", "request", "trade.request", "trade what", NULL, NULL, false, NULL},
     {"trade", "split", "trade.split", "trade split", NULL, NULL, true, NULL},
+    {"trade", "replace", "trade.replace", "trade", NULL, NULL, true, NULL},
     {"trade", "dispute", "trade.dispute", "trade claim", NULL, NULL, false, NULL},
     {"trade", "evidence", "trade.evidence", "trade text", NULL, NULL, false, NULL},
     {"rate", "", "rate.publish", "trade subject stars words", NULL, NULL, false, NULL},

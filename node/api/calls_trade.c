@@ -296,6 +296,22 @@ static int run_split(struct core *c, struct span params, struct arena *a, struct
 }
 COMMAND(split, done_ok)
 
+static int run_replace(struct core *c, struct span params, struct arena *a, struct change *into,
+                       struct id *trade, struct report *r)
+{
+    API_PARAMS(trade_replace);
+    (void)trade;
+    struct trade_replace o = {.has_arbiter = p.has_arbiter,
+                              .arbiter = p.arbiter,
+                              .has_substitute = p.has_substitute,
+                              .substitute = p.substitute,
+                              .rule_ms = p.has_rule_ms ? p.rule_ms : 0,
+                              .note = words(p.has_note, p.note)};
+    int err = may_spend(c, &p.trade, p.has_passphrase, p.passphrase, r);
+    return err ? err : trades_replace(c->trades, c, &p.trade, &o, into, r);
+}
+COMMAND(replace, done_ok)
+
 /* ---- disputes ---- */
 static int run_dispute(struct core *c, struct span params, struct arena *a, struct change *into,
                        struct id *trade, struct report *r)
@@ -378,26 +394,12 @@ static int do_rate(struct core *c, struct call *call, struct span params, struct
     return err;
 }
 
-const struct call_row calls_trade[] = {{"trade.offer", do_offer},
-                                       {"trade.counter", do_counter},
-                                       {"trade.accept", do_accept},
-                                       {"trade.decline", do_decline},
-                                       {"trade.withdraw", do_withdraw},
-                                       {"trade.fund", do_fund},
-                                       {"trade.paid", do_paid},
-                                       {"trade.received", do_received},
-                                       {"trade.ship", do_ship},
-                                       {"trade.handover", do_handover},
-                                       {"trade.release", do_release},
-                                       {"trade.refund", do_refund},
-                                       {"trade.request", do_request},
-                                       {"trade.split", do_split},
-                                       {"trade.dispute", do_dispute},
-                                       {"trade.evidence", do_evidence},
-                                       {"trade.list", do_trade_list},
-                                       {"trade.show", do_trade_show},
-                                       {"arbiter.cases", do_cases},
-                                       {"arbiter.consent", do_consent},
-                                       {"arbiter.rule", do_rule},
-                                       {"rate.publish", do_rate},
-                                       {NULL, NULL}};
+const struct call_row calls_trade[] = {
+    {"trade.offer", do_offer},       {"trade.counter", do_counter},   {"trade.accept", do_accept},
+    {"trade.decline", do_decline},   {"trade.withdraw", do_withdraw}, {"trade.fund", do_fund},
+    {"trade.paid", do_paid},         {"trade.received", do_received}, {"trade.ship", do_ship},
+    {"trade.handover", do_handover}, {"trade.release", do_release},   {"trade.refund", do_refund},
+    {"trade.request", do_request},   {"trade.split", do_split},       {"trade.replace", do_replace},
+    {"trade.dispute", do_dispute},   {"trade.evidence", do_evidence}, {"trade.list", do_trade_list},
+    {"trade.show", do_trade_show},   {"arbiter.cases", do_cases},     {"arbiter.consent", do_consent},
+    {"arbiter.rule", do_rule},       {"rate.publish", do_rate},       {NULL, NULL}};

@@ -32,6 +32,10 @@ static const char *awaited(const struct trade_view *v)
     const struct trade_lock *l = v->state->lock;
     if (!l || l->settled)
         return NULL;
+    if (v->me.submitted_kinds & PAYOUT_MOVE)
+        return "the money is moving to the new arbiter's lock: it waits for the issuer's node to answer";
+    if (v->state->locks_n > 1 && l->funding < FUNDING_CONFIRMED)
+        return "the money moved to the new arbiter's lock; it waits to be confirmed there";
     if (v->me.funding && l->funding == FUNDING_NONE)
         return "your payment is on its way: it waits for the issuer's node to answer";
     if (v->me.submitted_kinds || v->me.late)
@@ -237,6 +241,25 @@ static void show_terms(const struct trade_view *v, struct api_trade_show_result 
     res->late_at = l ? l->late_at : t->late_at;
 }
 
+/* Another arbiter, as one of the two or both ask for it. */
+static void show_next(const struct trade_view *v, struct api_trade_show_result *res)
+{
+    const struct trade_state *s = v->state;
+    const struct trade_asked *asked =
+        &s->asked[s->asked[TRADE_BUYER].amendment ? TRADE_BUYER : TRADE_SELLER];
+    if (!asked->amendment)
+        return;
+    res->has_next_arbiter = res->has_next_asked = res->has_next_answer = true;
+    res->has_next_rule_by = res->has_next_late_at = true;
+    res->next_arbiter = asked->amendment->arbiter;
+    res->next_rule_by = asked->amendment->rule_by;
+    res->next_late_at = asked->amendment->late_at;
+    res->next_asked = span_str(trade_agreed_next(s)              ? "both"
+                               : asked == &s->asked[TRADE_BUYER] ? "buyer"
+                                                                 : "seller");
+    res->next_answer = span_str(asked->enrol[0] ? "consents" : asked->refused ? "refuses" : "none yet");
+}
+
 int do_trade_show(struct core *c, struct call *call, struct span params, struct arena *a, struct report *r)
 {
     API_PARAMS(trade_show);
@@ -254,6 +277,7 @@ int do_trade_show(struct core *c, struct call *call, struct span params, struct 
         res.seller = s->seller;
         show_terms(&v, &res);
         show_lock(c, &v, &res);
+        show_next(&v, &res);
         struct span address = trade_address(c, &v);
         res.has_address = address.n > 0;
         res.address = address;

@@ -110,8 +110,13 @@ int trades_withdraw(struct trades *t, struct core *c, const struct id *trade, st
 /* ---- the arbiter's consent, the seller's ready ---- */
 int act_consent(struct say *s)
 {
-    struct fact_enrol e = {.contract = s->v->state->contract};
+    const struct trade_asked *asked = s->v->me.asked;
+    struct fact_enrol e = {.contract = s->v->state->contract,
+                           .generation = asked ? s->v->state->locks_n : 0,
+                           .has_amendment = asked != NULL};
     struct buf body = {0};
+    if (asked)
+        e.amendment = *asked->amendment;
     int err = say_key(s, &e.key);
     if (!err)
         err = say_stub_sig(s, s->v->state->terms, &e.stub_sig);
@@ -350,7 +355,8 @@ void trades_ordered(const struct trade_view *v, enum trade_move move, int64_t no
          * second signature. */
         out->goods = GOODS_GOOD;
         out->goods_at = out->goods_at ? out->goods_at : now_ms;
-        out->insists = (v->state->lock->signed_kinds[TRADE_BUYER] | v->me.signed_kinds) == 0;
+        out->insists = ((v->state->lock->signed_kinds[TRADE_BUYER] | v->me.signed_kinds) &
+                        (unsigned)~PAYOUT_MOVE) == 0;
     }
     if (move == MOVE_REFUND && out->role == TRADE_SELLER && v->state->shipped &&
         out->goods == GOODS_UNKNOWN)
@@ -419,6 +425,14 @@ int trades_split(struct trades *t, struct core *c, const struct id *trade, const
                          "split: the other asks for %lld to the buyer and %lld to the seller",
                          (long long)x.m.split.buyer, (long long)x.m.split.seller);
     return act_end(&x, err ? err : give(&x, expect));
+}
+
+int trades_replace(struct trades *t, struct core *c, const struct id *trade, const struct trade_replace *o,
+                   struct change *into, struct report *r)
+{
+    struct act x;
+    int err = begin_with(&x, t, c, trade, MOVE_REPLACE, into, r);
+    return act_end(&x, err ? err : act_replace(&x.s, o));
 }
 
 /* ---- disputes ---- */

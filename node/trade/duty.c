@@ -38,7 +38,13 @@ static bool rule_covers(struct core *c, const struct trade_view *v, struct arena
     for (size_t i = 0; i < m.most_n; i++)
         if (currency_eq(&m.most[i].currency, &locked.currency) && locked.minor > m.most[i].minor)
             return false;
-    return paid_in && t->rule_by - terms_cutoff(t) >= (int64_t)m.delay_ms;
+    int64_t from = terms_cutoff(t), by = t->rule_by;
+    if (v->me.asked) { /* rule 10: what is left once the money is there */
+        by = v->me.asked->amendment->rule_by;
+        from = c->now.unix_ms + 2 * (int64_t)t->delta_ms > from ? c->now.unix_ms + 2 * (int64_t)t->delta_ms
+                                                                : from;
+    }
+    return paid_in && by - from >= (int64_t)m.delay_ms;
 }
 
 static bool way_meets(const struct record_listing *m, const struct fact_terms *t)
@@ -170,6 +176,19 @@ static int relay_contract(struct say *s)
 }
 
 /* ---- the moves that are automatic ---- */
+/* The same goes to the rail again only after a while. */
+static bool resubmit(struct say *s, struct entry *e, unsigned kind)
+{
+    const struct id *lock = &s->v->state->lock->id;
+    if (e->submitted_ms && e->submitted_kind == kind && id_eq(&e->submitted_lock, lock) &&
+        s->c->now.mono_ms < e->submitted_ms + RESUBMIT_MS)
+        return false;
+    e->submitted_ms = s->c->now.mono_ms;
+    e->submitted_kind = kind;
+    e->submitted_lock = *lock;
+    return true;
+}
+
 static int do_move(struct say *s, struct entry *e, const struct move *m)
 {
     struct fact_request q = {.what = FACT_WISH_RELEASE};
@@ -200,14 +219,14 @@ static int do_move(struct say *s, struct entry *e, const struct move *m)
     case MOVE_TAKE_RULING:
     case MOVE_COMBINE:
     case MOVE_SUBMIT:
-        if (e->submitted_ms && s->c->now.mono_ms < e->submitted_ms + RESUBMIT_MS)
-            return SOUK_EBUSY;
-        e->submitted_ms = s->c->now.mono_ms;
-        return say_submit(s, m);
+        return resubmit(s, e, m->payout->kind) ? say_submit(s, m) : SOUK_EBUSY;
+    case MOVE_SIGN_MOVE:
+        return say_move(s);
+    case MOVE_MOVE_ON:
+        return resubmit(s, e, PAYOUT_MOVE) ? say_move_on(s) : SOUK_EBUSY;
     case MOVE_LATE:
-        if (e->submitted_ms && s->c->now.mono_ms < e->submitted_ms + RESUBMIT_MS)
+        if (!resubmit(s, e, 0))
             return SOUK_EBUSY;
-        e->submitted_ms = s->c->now.mono_ms;
         s->v->me.late = true;
         say_keep(s);
         return rails_late(s->c->rails, s->c, &s->v->trade, &s->v->state->lock->lock, s->into, s->r);
@@ -235,6 +254,9 @@ static int do_beside(struct say *s, struct entry *e)
         return 1;
     if (rails_funding(s->c->rails, s->c, &st->lock->id, &f) == SOUK_ENOT_FOUND)
         return rails_watch(s->c->rails, s->c, &v->trade, &st->lock->lock, &v->as, s->into, s->r);
+    int sent = party ? file_send(s) : 1;
+    if (sent != 1)
+        return sent;
     if (v->me.role == TRADE_BUYER && !st->funded && trade_open(st))
         return say_funded(s);
     if (party && st->lock->settled && !st->lock->moved && !view_find(v, FACT_SETTLED, NULL))

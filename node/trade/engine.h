@@ -23,6 +23,9 @@ struct entry {
     struct id fact;
     uint64_t since_ms;
     bool sold_out; /* the stock refused: to be told */
+    /* What went to the rail last: which kind of payout of which lock, and when. */
+    unsigned submitted_kind;
+    struct id submitted_lock;
     uint64_t submitted_ms;
 };
 struct trades {
@@ -47,6 +50,10 @@ struct span trade_row_key(uint8_t key[static 65], enum trade_row row, const stru
 /* The signature of a role over a split of the present lock. */
 bool view_payout_sig(const struct trade_view *v, const struct network *net, const struct trade_lock *lock,
                      enum trade_role by, const struct fact_split *split, struct sig *out);
+/* The same of the move to the next lock. */
+bool view_move_sig(const struct trade_view *v, const struct network *net, enum trade_role by,
+                   struct sig *out);
+uint64_t view_generation(const struct trade_view *v); /* of the present lock: 0 the first */
 const struct fact_view *view_find(const struct trade_view *v, unsigned kind, const struct identity *author);
 const struct identity *view_person(const struct trade_view *v, enum trade_role role); /* NULL: none */
 void handover_secret_id(struct id *out, const struct network *net, const struct id *trade,
@@ -66,12 +73,16 @@ struct say {
 int say_fact(struct say *s, unsigned kind, struct span body, const struct identity *const *to, size_t to_n);
 /* Sends a fact that is on disk here, as it is. */
 int say_relay(struct say *s, const struct fact_view *f, const struct identity *to);
+bool say_sent(struct say *s, const struct fact_view *f, const struct identity *to); /* before */
 void say_keep(struct say *s);                     /* writes v->me and what is kept beside */
 int say_key(struct say *s, struct fact_key *out); /* our keys of this trade, with proof */
 int say_stub_sig(struct say *s, const struct fact_terms *terms, struct sig *out);
 /* Signs this payout of the present lock; as a fact, or together with another's signature to the rail. */
 int say_payout(struct say *s, const struct fact_split *split);
 int say_submit(struct say *s, const struct move *m);
+/* Rule 10: the move of the present lock to the next one. */
+int say_move(struct say *s);
+int say_move_on(struct say *s);
 int trade_event(struct core *c, struct change *into, const char *kind, const struct id *trade,
                 struct span text);
 
@@ -85,7 +96,10 @@ int act_consent(struct say *s);
 int act_ready(struct say *s);
 int act_decline(struct say *s, const struct fact_view *proposal, struct span reason);
 int act_request(struct say *s, const struct fact_request *q);
+int act_replace(struct say *s, const struct trade_replace *o); /* replace.c */
 int act_dispute(struct say *s, struct span claim, const struct fact_split *want);
+/* file.c: what whoever decides must have of the trade and was not sent yet; 1 when there is nothing. */
+int file_send(struct say *s);
 /* duty.c: does the first of what is due; true when a change was made. */
 bool duty_do(struct trades *t, struct core *c, struct entry *e, struct trade_view *v);
 #endif

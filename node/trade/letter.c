@@ -16,7 +16,15 @@ static bool is_proposal(const struct fact_view *f)
     return f->e.kind == FACT_OFFER || f->e.kind == FACT_COUNTER;
 }
 
-/* Everybody whom the facts name: in terms, or as a new arbiter that the buyer asked for. */
+/* A wish for another arbiter that names this person, by whom it is from. */
+static bool wishes(const struct fact_view *f, const struct identity *who)
+{
+    const struct fact_amendment *a = &f->body.request.amendment;
+    return f->e.kind == FACT_REQUEST && f->body.request.has_amendment &&
+           (identity_eq(who, &a->arbiter) || (a->has_substitute && identity_eq(who, &a->substitute)));
+}
+
+/* Everybody whom the facts name: in terms, or as a new arbiter that was asked for. */
 static bool known_party(const struct trade_view *v, const struct fact_view *more,
                         const struct identity *who)
 {
@@ -26,10 +34,7 @@ static bool known_party(const struct trade_view *v, const struct fact_view *more
             continue;
         if (is_proposal(f) && names(&f->terms, who))
             return true;
-        if (f->e.kind == FACT_REQUEST && f->body.request.has_amendment &&
-            (identity_eq(who, &f->body.request.amendment.arbiter) ||
-             (f->body.request.amendment.has_substitute &&
-              identity_eq(who, &f->body.request.amendment.substitute))))
+        if (wishes(f, who))
             return true;
     }
     return false;
@@ -94,6 +99,28 @@ static const struct fact_view *introduction(struct core *c, const struct fact_vi
     return NULL;
 }
 
+static bool proposal_known(const struct trade_view *v)
+{
+    for (size_t i = 0; i < v->facts_n; i++)
+        if (is_proposal(&v->facts[i]))
+            return true;
+    return false;
+}
+
+/* Have all three a part?  What names them may still be on its way (a new arbiter's enrol can come before
+ * the wish that names it), so that a fact by people unknown comes again. */
+static int known_parties(const struct trade_view *v, const struct fact_view *first,
+                         const struct identity *to, const struct identity *from, const struct fact_view *f)
+{
+    if (first == NULL && !proposal_known(v))
+        return wishes(f, to) && identity_eq(from, &f->e.author) ? 0 : SOUK_EBUSY;
+    if (is_proposal(f) && !known_party(v, first, from))
+        return SOUK_ENOT_ALLOWED;
+    return known_party(v, first, to) && known_party(v, first, from) && known_party(v, first, &f->e.author)
+               ? 0
+               : SOUK_EBUSY;
+}
+
 static int judge(struct trades *t, struct core *c, const struct identity *to, const struct identity *from,
                  const struct fact_view *f, struct arena *a, struct report *r)
 {
@@ -104,21 +131,12 @@ static int judge(struct trades *t, struct core *c, const struct identity *to, co
         return err;
     if (is_proposal(f) && (err = proposal_check(t->network, f, r)) != 0)
         return err;
-    if (!v.facts_n) {
+    if (is_proposal(f) || !proposal_known(&v))
         first = introduction(c, f, a);
-        if (!first)
-            return SOUK_EBUSY; /* what it speaks of is still on its way: it comes again */
-        if (!entry_of(t, &f->e.trade))
-            return SOUK_EBUSY;
-    } else if (is_proposal(f)) {
-        first = f;
-    }
-    if (!known_party(&v, first, to) || !known_party(&v, first, from) ||
-        !known_party(&v, first, &f->e.author))
-        return v.facts_n && !is_proposal(f)
-                   ? report_set(r, SOUK_ENOT_ALLOWED,
-                                "author, sender or recipient has no part in this trade")
-                   : SOUK_ENOT_ALLOWED;
+    if ((err = known_parties(&v, first, to, from, f)) != 0)
+        return err;
+    if (!entry_of(t, &f->e.trade))
+        return SOUK_EBUSY;
     if (v.facts_n >= TRADE_FACTS_MOST || count_by(&v, &f->e.author) >= TRADE_FOREIGN_MOST)
         return report_set(r, SOUK_EREFUSED, "this trade has as many facts of its author as it may have");
     return 0;

@@ -37,16 +37,17 @@ static bool signature_good(void *ctx, const uint8_t key[static 32], const struct
     return true;
 }
 
-static bool payout_good(void *ctx, const struct rail_lock *lock, enum rail_party by,
-                        const struct id *payout, const struct fact_payout *p)
+static bool payout_good(void *ctx, const struct rail_lock *lock, const struct rail_lock *next,
+                        enum rail_party by, const struct id *payout, const struct fact_payout *p)
 {
     struct trades *t = ctx;
     struct rail_split split = split_for_rail(&p->split);
     struct id id;
     struct sig sig;
     (void)payout;
-    if (p->has_next || p->sig.n != sizeof sig || by >= lock->parties ||
-        rail_payout_id(&id, t->network, lock, &split, NULL))
+    if (p->sig.n != sizeof sig || by >= lock->parties ||
+        (next ? rail_move_id(&id, t->network, lock, next, NULL)
+              : rail_payout_id(&id, t->network, lock, &split, NULL)))
         return false;
     memcpy(&sig, p->sig.p, sizeof sig);
     return signature_good(ctx, lock->key[by].b, &id, &sig);
@@ -112,6 +113,8 @@ static bool receipt_of(struct core *c, const struct trade_lock *lock, struct tra
     if (rails_settlement(c->rails, c, &lock->id, &s) == 0 && s.spent) {
         out->settled = true;
         out->moved = !s.known;
+        out->next = s.next; /* zero: nowhere that is known */
+        out->at = s.at;
         out->late = s.known && s.branch == RAIL_BY_LATENESS;
         out->split = split_from_rail(&s.split);
     }
@@ -199,12 +202,14 @@ static void load_kept(struct core *c, struct trade_view *v, struct arena *a)
     struct party_kept kept;
     if (view_get(c->view, TABLE_TRADE, trade_row_key(key, ROW_KEPT, &v->trade, &v->as), &bytes) &&
         party_kept_decode(&kept, bytes, a, NULL) == 0) {
+        /* Payouts name their lock: what went to the rail for an earlier one is over. */
+        bool present = (kept.has_generation ? kept.generation : 0) == view_generation(v);
         v->me.goods = kept.has_goods ? (enum trade_goods)kept.goods : GOODS_UNKNOWN;
         v->me.goods_at = kept.has_goods_at ? kept.goods_at : 0;
-        v->me.signed_kinds = kept.has_signed ? (unsigned)kept.signed_ : 0;
-        v->me.submitted_kinds = kept.has_submitted ? (unsigned)kept.submitted : 0;
+        v->me.signed_kinds = present && kept.has_signed ? (unsigned)kept.signed_ : 0;
+        v->me.submitted_kinds = present && kept.has_submitted ? (unsigned)kept.submitted : 0;
         v->me.funding = kept.has_funding && kept.funding;
-        v->me.late = kept.has_late && kept.late;
+        v->me.late = present && kept.has_late && kept.late;
         v->relayed = kept.has_relayed && kept.relayed;
         v->sold_out = kept.has_sold_out && kept.sold_out;
         v->has_address = kept.has_address && kept.has_salt;
@@ -227,6 +232,10 @@ static void choose_own(struct core *c, struct trade_view *v, const struct identi
     for (size_t i = 0; i < n && v->me.role == TRADE_NOBODY; i++)
         if (!as || identity_eq(as, &rows[i].identity)) {
             v->me.role = trade_role_of(v->state, &rows[i].identity);
+            v->me.asked_role = trade_asked_of(v->state, &rows[i].identity, &v->me.asked);
+            v->me.next = v->me.role == TRADE_NOBODY && v->me.asked;
+            if (v->me.next)
+                v->me.role = v->me.asked_role;
             v->as = rows[i].identity;
         }
     if (v->me.role == TRADE_NOBODY)
@@ -290,6 +299,29 @@ const struct identity *view_person(const struct trade_view *v, enum trade_role r
     default:
         return NULL;
     }
+}
+
+uint64_t view_generation(const struct trade_view *v)
+{
+    return v->state->locks_n ? v->state->locks_n - 1 : 0;
+}
+
+bool view_move_sig(const struct trade_view *v, const struct network *net, enum trade_role by,
+                   struct sig *out)
+{
+    const struct identity *who = view_person(v, by);
+    const struct trade_lock *lock = v->state->lock, *next = v->state->next;
+    for (size_t i = 0; who && next && i < v->facts_n; i++) {
+        const struct fact_view *f = &v->facts[i];
+        if (f->e.kind != FACT_PAYOUT || !identity_eq(&f->e.author, who) ||
+            !id_eq(&f->body.payout.lock, &lock->id) || !f->body.payout.has_next ||
+            !id_eq(&f->body.payout.next, &next->id) || f->body.payout.sig.n != sizeof *out)
+            continue;
+        memcpy(out, f->body.payout.sig.p, sizeof *out);
+        if (rail_move_check(net, &lock->lock, &next->lock, (enum rail_party)by, out, NULL) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool view_payout_sig(const struct trade_view *v, const struct network *net, const struct trade_lock *lock,
@@ -360,6 +392,13 @@ static int proof_money(struct core *c, const struct trade_view *v, struct record
     return err;
 }
 
+static bool enrol_signs(struct trades *t, const struct fact_view *enrol, const struct record_stub *stub)
+{
+    struct id hash;
+    stub_hash(&hash, t->network, stub);
+    return signature_good(t, enrol->e.author.b, &hash, &enrol->body.enrol.stub_sig);
+}
+
 int trades_stub_proof(struct trades *t, struct core *c, const struct id *trade,
                       struct record_stub_proof *out, struct arena *a, struct report *r)
 {
@@ -378,9 +417,14 @@ int trades_stub_proof(struct trades *t, struct core *c, const struct id *trade,
     bool by_buyer = identity_eq(&p->e.author, &s->buyer);
     out->buyer_sig = by_buyer ? *proposer : s->accept->body.accept.stub_sig;
     out->seller_sig = by_buyer ? s->accept->body.accept.stub_sig : *proposer;
-    if (s->enrol[0] && s->terms->has_arbiter && identity_eq(&s->enrol[0]->e.author, &s->terms->arbiter)) {
-        out->has_arbiter_sig = true;
-        out->arbiter_sig = s->enrol[0]->body.enrol.stub_sig;
+    /* The stub names the arbiter of the terms, whoever decided in the end. */
+    for (size_t i = 0; i < v.facts_n && s->terms->has_arbiter && !out->has_arbiter_sig; i++) {
+        const struct fact_view *f = &v.facts[i];
+        if (f->e.kind != FACT_ENROL || !identity_eq(&f->e.author, &s->terms->arbiter) ||
+            !id_eq(&f->body.enrol.contract, &s->contract))
+            continue;
+        out->arbiter_sig = f->body.enrol.stub_sig;
+        out->has_arbiter_sig = enrol_signs(t, f, &out->stub);
     }
     return proof_money(c, &v, out, a, r);
 }

@@ -43,6 +43,7 @@ static int (*const guards[MOVES_MAX])(struct ask *) = {
     [MOVE_SUBMIT] = may_submit,
     [MOVE_LATE] = may_late,
     [MOVE_REPLACE] = may_replace,
+    [MOVE_SIGN_MOVE] = may_sign_move,
     [MOVE_MOVE_ON] = may_move_on,
     [MOVE_EVIDENCE] = may_evidence,
 };
@@ -158,7 +159,9 @@ int trade_may(const struct trade_state *s, const struct trade_party *me, enum tr
         m->err = no(&a, "this is not for the %s to do", trade_role_name(me->role));
     else if (me->frozen && what != MOVE_EVIDENCE)
         m->err = no(&a, "a backup was restored: first the others must tell what was signed before");
-    else if (s->epochs[me->role] > me->epoch) {
+    else if (me->next && what != MOVE_ENROL && what != MOVE_REFUSE && what != MOVE_EVIDENCE)
+        m->err = no(&a, "you decide once buyer and seller have moved the money to your lock (rule 10)");
+    else if (!me->next && s->epochs[me->role] > me->epoch) {
         no(&a, "another machine goes on with this trade under a newer epoch; this one signs nothing more");
         m->err = SOUK_ECONFLICT;
     } else {
@@ -212,6 +215,7 @@ int64_t trade_next_wake(const struct trade_state *s, int64_t now_ms)
                        t->inspect_end - delta / 4,
                        t->inspect_end,
                        terms_cutoff(t),
+                       s->lock ? s->lock->since + 2 * delta : 0,
                        s->lock ? s->lock->rule_by : t->rule_by,
                        s->lock ? s->lock->substitute_rule_by : t->substitute_rule_by,
                        s->lock ? s->lock->late_at : t->late_at};

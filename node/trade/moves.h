@@ -30,6 +30,9 @@ struct trade_party {
                    */
     bool frozen;  /* a backup was restored, and not everybody was asked yet for our newest fact */
     bool clock_wrong; /* most peers say so: what the time decides waits */
+    const struct trade_asked *asked; /* to decide from the next lock on (rule 10), or NULL: in what role, */
+    enum trade_role asked_role;
+    bool next; /* and whether that is its only part */
     uint32_t epoch;
 };
 
@@ -64,7 +67,8 @@ struct trade_party {
     X(TAKE_RULING, "take_ruling", 3, "complete and submit the split that the arbiter ruled") \
     X(SUBMIT, "submit", 15, "submit what two signed")                                        \
     X(LATE, "late", 3, "submit the late branch")                                             \
-    X(REPLACE, "replace", 1, "sign the move to a lock with another arbiter")                 \
+    X(REPLACE, "replace", 3, "ask for another arbiter, or agree to the one asked for")       \
+    X(SIGN_MOVE, "sign_move", 1, "sign the move to the new arbiter's lock")                  \
     X(MOVE_ON, "move_on", 2, "complete and submit that move")                                \
     X(EVIDENCE, "evidence", 15, "add to the file")
 enum trade_move {

@@ -40,11 +40,25 @@ int may_withdraw(struct ask *a)
     return a->s->open[a->me->role] ? 0 : no(a, "you have no standing proposal");
 }
 
+/* Rule 10: asked to decide from the next lock on. */
+static int may_enrol_next(struct ask *a)
+{
+    if (a->me->asked->enrol[a->me->asked_role - TRADE_ARBITER])
+        return no(a, "you enrolled already");
+    a->m->until = a->s->lock->rule_by;
+    if (a->now > a->s->lock->rule_by)
+        return too_late(a, a->s->lock->rule_by, "rule-by of the lock that the money is in", "");
+    a->m->turn = true;
+    return 0;
+}
+
 int may_enrol(struct ask *a)
 {
     int err = need_agreed(a);
     if (err)
         return err;
+    if (a->me->asked)
+        return may_enrol_next(a);
     if (a->s->enrol[a->me->role - TRADE_ARBITER])
         return no(a, "you enrolled already");
     if (a->now > a->s->terms->fund_by)
@@ -57,13 +71,18 @@ int may_enrol(struct ask *a)
 int may_refuse(struct ask *a)
 {
     int err = need_agreed(a);
-    if (!err && a->s->enrol[a->me->role - TRADE_ARBITER])
+    if (err)
+        return err;
+    if (a->me->asked ? a->me->asked->enrol[a->me->asked_role - TRADE_ARBITER] != NULL
+                     : a->s->enrol[a->me->role - TRADE_ARBITER] != NULL)
         return no(a, "you enrolled already; that binds you");
-    if (!err && a->s->refused &&
-        identity_eq(&a->s->refused->e.author,
-                    a->me->role == TRADE_ARBITER ? &a->s->terms->arbiter : &a->s->terms->substitute))
+    const struct fact_view *refused = a->me->asked ? a->me->asked->refused : a->s->refused;
+    const struct identity *me = a->me->asked                   ? &a->me->asked->amendment->arbiter
+                                : a->me->role == TRADE_ARBITER ? &a->s->terms->arbiter
+                                                               : &a->s->terms->substitute;
+    if (refused && identity_eq(&refused->e.author, me))
         return no(a, "you refused already");
-    return err;
+    return 0;
 }
 
 /* Whoever is to decide disputes consented. */

@@ -85,6 +85,10 @@ int may_silence(struct ask *a) /* A_MAY_SILENCE; rules 1, 8 */
         return no(a, "a dispute is held (rule 8)");
     if (a->now <= terms_cutoff(a->s->terms))
         return no(a, "a dispute may still arrive until inspect-end + delta (rule 1)");
+    if (a->s->lock->since && a->now <= a->s->lock->since + 2 * (int64_t)a->s->terms->delta_ms)
+        return no(a,
+                  "the money moved to your lock less than 2 delta ago: what was disputed before may still "
+                  "be on its way to you (rule 10)");
     const struct fact_split full = payout_release(a->s->terms);
     a->m->has_split = true;
     a->m->automatic = true;

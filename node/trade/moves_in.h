@@ -21,10 +21,19 @@ static inline enum trade_role other(const struct ask *a)
 {
     return a->me->role == TRADE_BUYER ? TRADE_SELLER : TRADE_BUYER;
 }
-/* Everything that this party signed for the present lock, wherever it went. */
-static inline unsigned own_kinds(const struct ask *a)
+/* Everything that this party signed for the present lock, wherever it went.  A move gives nothing away, so
+ * it stands apart: it forbids neither shipping nor giving. */
+static inline unsigned own_signed(const struct ask *a)
 {
     return (a->s->lock ? a->s->lock->signed_kinds[a->me->role] : 0) | a->me->signed_kinds;
+}
+static inline unsigned own_kinds(const struct ask *a)
+{
+    return own_signed(a) & (unsigned)~PAYOUT_MOVE;
+}
+static inline bool own_moved(const struct ask *a)
+{
+    return (own_signed(a) & PAYOUT_MOVE) != 0;
 }
 static inline unsigned kinds_of(const struct ask *a, enum trade_role role)
 {
@@ -69,7 +78,9 @@ int may_take_release(struct ask *a);
 int may_take_ruling(struct ask *a);
 int may_submit(struct ask *a);
 int may_late(struct ask *a);
+/* moves_next.c: rule 10 */
 int may_replace(struct ask *a);
+int may_sign_move(struct ask *a);
 int may_move_on(struct ask *a);
 /* moves_arbiter.c */
 int may_case(struct ask *a);

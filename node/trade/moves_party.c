@@ -114,6 +114,8 @@ int may_split(struct ask *a) /* B_/S_MAY_SIGN_SPLIT */
         return no(a, "that split does not add up to what is locked, or is not between the two of you");
     if (own_kinds(a) != 0)
         return no(a, "you signed a payout of this lock already");
+    if (own_moved(a))
+        return no(a, "you signed the move to another lock; ask for a split of that one");
     if (a->now > a->s->terms->inspect_end)
         return too_late(a, a->s->terms->inspect_end, "inspect-end", "the arbiter can still rule a split");
     a->m->until = a->s->terms->inspect_end;
@@ -258,7 +260,8 @@ int may_submit(struct ask *a) /* B_/S_MAY_SUBMIT; rule 9 */
     const struct trade_lock *l = a->s->lock;
     for (size_t i = 0; i < l->payouts_n; i++) {
         const struct trade_payout *p = &l->payouts[i];
-        if (!(p->signers >> a->me->role & 1) || !trade_signers_settle(l, p->signers, a->now))
+        if (p->kind == PAYOUT_MOVE || !(p->signers >> a->me->role & 1) ||
+            !trade_signers_settle(l, p->signers, a->now))
             continue;
         a->m->automatic = true;
         return take(a, p);
@@ -286,40 +289,4 @@ int may_late(struct ask *a) /* B_/S_MAY_LATE; rule 9 */
                                     : "it would pay you nothing");
     a->m->automatic = true;
     return 0;
-}
-
-static int need_next(struct ask *a)
-{
-    int err = need_open(a);
-    if (err)
-        return err;
-    if (a->s->next == NULL)
-        return no(a, "no new arbiter enrolled for an amendment that the buyer asked for (rule 10)");
-    if (own_kinds(a) & (unsigned)~PAYOUT_MOVE)
-        return no(a, "you signed another payout of this lock");
-    if (a->now > a->s->lock->rule_by)
-        return too_late(a, a->s->lock->rule_by, "rule-by", "");
-    a->m->until = a->s->lock->rule_by;
-    return 0;
-}
-
-int may_replace(struct ask *a) /* B_MAY_MOVE; rule 10 */
-{
-    int err = need_next(a);
-    if (!err && (own_kinds(a) & PAYOUT_MOVE))
-        return no(a, "you signed the move already");
-    return err;
-}
-
-int may_move_on(struct ask *a) /* S_MAY_MOVE; rule 10 */
-{
-    int err = need_next(a);
-    if (err)
-        return err;
-    const struct trade_lock *l = a->s->lock;
-    for (size_t i = 0; i < l->payouts_n; i++)
-        if (l->payouts[i].kind == PAYOUT_MOVE && (l->payouts[i].signers >> TRADE_BUYER & 1) &&
-            id_eq(&l->payouts[i].next, &a->s->next->id))
-            return take(a, &l->payouts[i]);
-    return no(a, "the buyer has not signed the move to that lock");
 }

@@ -30,7 +30,7 @@ int trade_event(struct core *c, struct change *into, const char *kind, const str
 }
 
 /* ---- whom a kind of fact is for ---- */
-enum { FOR_BUYER = 1, FOR_SELLER = 2, FOR_ARBITER = 4, FOR_SUBSTITUTE = 8, FOR_ALL = 15 };
+enum { FOR_BUYER = 1, FOR_SELLER = 2, FOR_ARBITER = 4, FOR_SUBSTITUTE = 8, FOR_ALL = 15, PEOPLE_MOST = 8 };
 
 static unsigned audience(const struct trade_view *v, unsigned kind, const struct fact_payout *payout)
 {
@@ -44,9 +44,10 @@ static unsigned audience(const struct trade_view *v, unsigned kind, const struct
     case FACT_OPENED:
         return FOR_SELLER;
     case FACT_PAYOUT:
-        /* A friendly split goes to who asked for it: two of three could complete it otherwise. */
-        if (payout && v->me.role <= TRADE_SELLER && !payout->has_next &&
-            payout_kind_of(s->terms, &payout->split, false) == PAYOUT_SPLIT)
+        /* A friendly split goes to who asked for it, a move to who agreed to it: two of three could
+         * complete it otherwise. */
+        if (payout && v->me.role <= TRADE_SELLER &&
+            (payout->has_next || payout_kind_of(s->terms, &payout->split, false) == PAYOUT_SPLIT))
             return FOR_BUYER | FOR_SELLER;
         return FOR_ALL;
     default:
@@ -54,14 +55,42 @@ static unsigned audience(const struct trade_view *v, unsigned kind, const struct
     }
 }
 
-static size_t recipients(const struct trade_view *v, unsigned mask, const struct identity **out)
+static size_t add_person(const struct identity **out, size_t n, const struct identity *who,
+                         const struct identity *self)
+{
+    for (size_t i = 0; i < n; i++)
+        if (identity_eq(out[i], who))
+            return n;
+    if (identity_eq(who, self) || n == PEOPLE_MOST)
+        return n;
+    out[n] = who;
+    return n + 1;
+}
+
+static size_t add_amendment(const struct identity **out, size_t n, const struct fact_amendment *a,
+                            const struct identity *self)
+{
+    if (a)
+        n = add_person(out, n, &a->arbiter, self);
+    return a && a->has_substitute ? add_person(out, n, &a->substitute, self) : n;
+}
+
+/* Who decides from the next lock on hears what the present arbiter hears, but no payouts of this lock. */
+static size_t recipients(const struct trade_view *v, unsigned mask, const struct fact_view *f,
+                         const struct identity **out)
 {
     size_t n = 0;
     for (unsigned role = TRADE_BUYER; role <= TRADE_SUBSTITUTE; role++) {
         const struct identity *who = mask >> role & 1 ? view_person(v, (enum trade_role)role) : NULL;
-        if (who && !identity_eq(who, &v->as))
-            out[n++] = who;
+        if (who)
+            n = add_person(out, n, who, &v->as);
     }
+    if (!(mask & FOR_ARBITER) || f->e.kind == FACT_PAYOUT)
+        return n;
+    for (int by = 0; by < 2; by++)
+        n = add_amendment(out, n, v->state->asked[by].amendment, &v->as);
+    if (f->e.kind == FACT_REQUEST && f->body.request.has_amendment)
+        n = add_amendment(out, n, &f->body.request.amendment, &v->as);
     return n;
 }
 
@@ -154,7 +183,7 @@ static int prepare(struct say *s, unsigned kind, struct span body, struct buf *w
 
 int say_fact(struct say *s, unsigned kind, struct span body, const struct identity *const *to, size_t to_n)
 {
-    const struct identity *found[4];
+    const struct identity *found[PEOPLE_MOST];
     struct buf whole = {0};
     struct arena a;
     struct fact_view f;
@@ -173,7 +202,7 @@ int say_fact(struct say *s, unsigned kind, struct span body, const struct identi
         change_fact(s->into, &s->v->trade, &id, &s->v->as, s->v->epoch, s->v->seq, buf_view(&whole));
         if (!to) {
             const struct fact_payout *payout = kind == FACT_PAYOUT ? &f.body.payout : NULL;
-            to_n = recipients(s->v, audience(s->v, kind, payout), found);
+            to_n = recipients(s->v, audience(s->v, kind, payout), &f, found);
             to = found;
         }
         for (size_t i = 0; i < to_n && !err; i++)
@@ -185,6 +214,13 @@ int say_fact(struct say *s, unsigned kind, struct span body, const struct identi
     arena_free(&a);
     buf_free(&whole);
     return err;
+}
+
+bool say_sent(struct say *s, const struct fact_view *f, const struct identity *to)
+{
+    uint8_t key[65];
+    struct span row;
+    return view_get(s->c->view, TABLE_TRADE, trade_row_key(key, ROW_LETTER, &f->id, to), &row);
 }
 
 int say_relay(struct say *s, const struct fact_view *f, const struct identity *to)
@@ -216,7 +252,9 @@ void say_keep(struct say *s)
                            .has_address = v->has_address && v->address.n,
                            .address = v->address,
                            .has_salt = v->has_address && v->address.n,
-                           .salt = v->salt};
+                           .salt = v->salt,
+                           .has_generation = view_generation(v) > 0,
+                           .generation = view_generation(v)};
     party_kept_encode(&b, &k);
     change_put(s->into, TABLE_TRADE, trade_row_key(key, ROW_KEPT, &v->trade, &v->as), buf_view(&b));
     buf_wipe(&b);
@@ -274,6 +312,50 @@ int say_payout(struct say *s, const struct fact_split *split)
     err = say_fact(s, FACT_PAYOUT, buf_view(&body), NULL, 0);
     buf_free(&body);
     return err;
+}
+
+static int move_sign(struct say *s, struct trade_key *pk, struct sig *sig)
+{
+    const struct trade_state *st = s->v->state;
+    uint8_t sk[64];
+    int err = rail_trade_key(s->c, &s->v->as, &s->v->trade, pk, sk, s->r);
+    if (!err)
+        err = rail_move_sign(sk, s->t->network, &st->lock->lock, &st->next->lock, sig, s->r);
+    sodium_memzero(sk, sizeof sk);
+    return err;
+}
+
+int say_move(struct say *s)
+{
+    const struct trade_state *st = s->v->state;
+    struct fact_payout p = {.lock = st->lock->id, .has_next = true, .next = st->next->id};
+    struct buf body = {0};
+    struct sig sig;
+    int err = move_sign(s, &p.key, &sig);
+    if (err)
+        return err;
+    p.sig = SPAN_OF(sig);
+    fact_payout_encode(&body, &p);
+    err = say_fact(s, FACT_PAYOUT, buf_view(&body), NULL, 0);
+    buf_free(&body);
+    return err;
+}
+
+int say_move_on(struct say *s)
+{
+    struct trade_view *v = s->v;
+    struct trade_key pk;
+    struct sig own, buyers;
+    int err = move_sign(s, &pk, &own);
+    if (!err && !view_move_sig(v, s->t->network, TRADE_BUYER, &buyers))
+        err = report_set(s->r, SOUK_EMISSING, "the buyer's signature of the move is not here");
+    if (err)
+        return err;
+    v->me.signed_kinds |= PAYOUT_MOVE;
+    v->me.submitted_kinds |= PAYOUT_MOVE;
+    say_keep(s);
+    return rails_move(s->c->rails, s->c, &v->trade, &v->state->lock->lock, &v->state->next->lock,
+                      RAIL_BUYER, &buyers, RAIL_SELLER, &own, s->into, s->r);
 }
 
 /* The signatures that a payout goes to the rail with: our own and one other's, or those of two others. */

@@ -139,6 +139,26 @@ static void find_requests(struct trade_state *s, const struct trade_set *set)
     }
 }
 
+/* Decided, or was to, on a lock before the present one. */
+static bool decided_before(const struct trade_state *s, const struct identity *who)
+{
+    for (size_t i = 0; i + 1 < s->locks_n; i++)
+        if ((s->locks[i].has_arbiter && identity_eq(who, &s->locks[i].arbiter)) ||
+            (s->locks[i].has_substitute && identity_eq(who, &s->locks[i].substitute)))
+            return true;
+    return false;
+}
+
+/* The fact by which the buyer moved the money to the present lock. */
+static const struct fact_view *moved_by(const struct trade_state *s)
+{
+    const struct trade_lock *old = s->locks_n > 1 ? &s->locks[s->locks_n - 2] : NULL;
+    for (size_t i = 0; old && i < old->payouts_n; i++)
+        if (old->payouts[i].kind == PAYOUT_MOVE && id_eq(&old->payouts[i].next, &s->lock->id))
+            return old->payouts[i].moved_by;
+    return NULL;
+}
+
 /* A case by the present arbiter or substitute counts before one by a former arbiter; "taken" before "too
  * late" (an arbiter that said both is bound by what it took). */
 static void find_cases(struct trade_state *s, const struct trade_set *set, struct trade_dispute *d)
@@ -150,7 +170,7 @@ static void find_cases(struct trade_state *s, const struct trade_set *set, struc
             continue;
         enum trade_role by = trade_role_of(s, &f->e.author);
         bool now = by == TRADE_ARBITER || by == TRADE_SUBSTITUTE;
-        bool then = s->terms->has_arbiter && identity_eq(&f->e.author, &s->terms->arbiter);
+        bool then = decided_before(s, &f->e.author);
         bool taken = f->body.taken.taken && f->body.taken.arrived <= terms_cutoff(s->terms);
         /* A new arbiter may take what reached it late but was seen in time. */
         if (f->body.taken.taken && s->locks_n > 1 && now)
@@ -166,6 +186,7 @@ static void find_cases(struct trade_state *s, const struct trade_set *set, struc
 static void find_disputes(struct trade_state *s, const struct trade_set *set)
 {
     const struct identity *people[] = {&s->buyer, &s->seller};
+    const struct fact_view *moved = moved_by(s);
     for (int who = 0; who < 2; who++) {
         struct trade_dispute *d = &s->disputes[who];
         d->fact = first_of(set, people[who], FACT_DISPUTE);
@@ -173,6 +194,8 @@ static void find_disputes(struct trade_state *s, const struct trade_set *set)
             continue;
         d->how = CASE_OPEN;
         find_cases(s, set, d);
+        /* The seller completed the move with this fact before it, so it knew. */
+        d->seen_in_time = moved && set_saw(set, moved, d->fact);
         for (size_t i = 0; i < set->n && !d->seen_in_time; i++) {
             const struct fact_view *f = set->by_id[i];
             d->seen_in_time = identity_eq(&f->e.author, people[!who]) &&
@@ -204,8 +227,10 @@ static void find_conduct(struct trade_state *s, const struct trade_set *set)
     for (size_t i = 0; i < set->n; i++) {
         const struct fact_view *f = set->by_author[i];
         enum trade_role role = trade_role_of(s, &f->e.author);
+        const struct trade_asked *asked;
         if (role == TRADE_NOBODY)
-            s->strangers_n++;
+            s->strangers_n +=
+                !decided_before(s, &f->e.author) && trade_asked_of(s, &f->e.author, &asked) == TRADE_NOBODY;
         else if (f->e.epoch > s->epochs[role])
             s->epochs[role] = (uint32_t)f->e.epoch;
         const struct fact_view *g = i > 0 ? set->by_author[i - 1] : NULL;

@@ -65,19 +65,21 @@ struct trade_receipt {
     bool settled; /* spent: by `split`, by the late branch, or into `next` */
     bool late, moved;
     struct fact_split split;
-    struct id next;
+    struct id next; /* moved: rail_lock_note of that lock */
+    int64_t at;     /* moved: the rail's time of it, unix ms */
 };
 
 /* What the state asks of keys and rails.  Callbacks are pure; NULL `signature`: Ed25519 (crypto/sign.h);
- * NULL `payout`: rail_payout_check, and moves (which no rail offers yet) not at all. */
+ * NULL `payout`: rail_payout_check, rail_move_check.  Its `next` is the lock that a move goes to; NULL: a
+ * split. */
 struct trade_scene {
     const struct network *network;
     struct id trade;
     bool (*key)(void *ctx, const struct trade_key *key); /* NULL: sign_key_ok */
     bool (*signature)(void *ctx, const uint8_t key[static 32], const struct id *hash,
                       const struct sig *sig);
-    bool (*payout)(void *ctx, const struct rail_lock *lock, enum rail_party by, const struct id *payout,
-                   const struct fact_payout *signed_payout);
+    bool (*payout)(void *ctx, const struct rail_lock *lock, const struct rail_lock *next,
+                   enum rail_party by, const struct id *payout, const struct fact_payout *signed_payout);
     void *ctx;
 };
 
@@ -85,9 +87,10 @@ struct trade_scene {
 struct trade_payout {
     struct id id;
     struct fact_split split;
-    unsigned kind;    /* one enum payout_kind */
-    unsigned signers; /* 1 << enum trade_role */
-    struct id next;   /* PAYOUT_MOVE: the new lock */
+    unsigned kind;                    /* one enum payout_kind */
+    unsigned signers;                 /* 1 << enum trade_role */
+    struct id next;                   /* PAYOUT_MOVE: the new lock, */
+    const struct fact_view *moved_by; /* and a fact that signs it */
 };
 
 struct trade_lock {
@@ -100,7 +103,8 @@ struct trade_lock {
     enum trade_funding funding;
     uint32_t confirmations;
     bool settled, settled_late, moved;
-    struct fact_split paid;   /* when settled and not moved */
+    int64_t moved_at, since; /* moved: when; a later lock: when the money came to it; unix ms of the rail */
+    struct fact_split paid;  /* when settled and not moved */
     unsigned signed_kinds[4]; /* by role: set of enum payout_kind */
     struct trade_payout payouts[TRADE_PAYOUTS_MOST];
     size_t payouts_n;
@@ -110,7 +114,14 @@ enum trade_case { CASE_NONE, CASE_OPEN /* not yet answered */, CASE_TAKEN, CASE_
 struct trade_dispute {
     enum trade_case how;
     const struct fact_view *fact; /* NULL: none */
-    bool seen_in_time;            /* the other side signed, dated before the cut-off, that it had seen it */
+    bool seen_in_time; /* the other side signed, dated before the cut-off, that it had seen it; or
+                          it stood in the file when the two moved the money (rule 10) */
+};
+
+/* Rule 10: another arbiter, as buyer or seller asked last for the lock after the present one. */
+struct trade_asked {
+    const struct fact_amendment *amendment;     /* NULL: did not ask, or against rules 1 and 10 */
+    const struct fact_view *enrol[2], *refused; /* what the arbiter, the substitute say */
 };
 
 struct trade_story { /* two facts of one author that cannot both be */
@@ -139,8 +150,9 @@ struct trade_state {
     /* Money. */
     struct trade_lock locks[TRADE_LOCKS_MOST];
     size_t locks_n;
-    struct trade_lock *lock; /* the present one, or NULL: none (yet, or on the direct rail) */
-    struct trade_lock *next; /* the one that a new arbiter enrolled for (rule 10), or NULL */
+    struct trade_lock *lock;     /* the present one, or NULL: none (yet, or on the direct rail) */
+    struct trade_asked asked[2]; /* by buyer, by seller */
+    struct trade_lock *next;     /* what the buyer asked for, once all enrolled (rule 10); or NULL */
     const struct fact_view *ready, *funded, *opened, *paid, *received;
     bool lock_unknown; /* the rail moved the money to a lock that these facts do not describe */
 
@@ -163,6 +175,11 @@ int trade_state(struct trade_state *out, const struct trade_scene *scene, const 
 
 /* Whose part is it? */
 enum trade_role trade_role_of(const struct trade_state *s, const struct identity *who);
+/* Is it asked to decide from the next lock on?  TRADE_ARBITER, TRADE_SUBSTITUTE or TRADE_NOBODY. */
+enum trade_role trade_asked_of(const struct trade_state *s, const struct identity *who,
+                               const struct trade_asked **out);
+/* Buyer and seller ask for the same. */
+bool trade_agreed_next(const struct trade_state *s);
 /* Is the lock funded enough to act on, and not yet spent? */
 bool trade_open(const struct trade_state *s);
 bool trade_settled(const struct trade_state *s);

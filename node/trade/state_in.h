@@ -44,4 +44,39 @@ struct lock_found {
 void state_lock_find(struct lock_found *out, struct trade_set *set, const struct fact_view *proposal,
                      const struct fact_view *accept);
 void state_money(struct trade_state *s, struct trade_set *set);
+
+/* What enrolments for one generation of one contract must show. */
+struct wanted {
+    const struct fact_terms *terms;
+    const struct id *contract, *stub;
+    const struct fact_key *keys[2];
+    uint64_t generation;
+    const struct fact_amendment *amendment;
+};
+const struct identity *wanted_who(const struct wanted *w, int role);
+/* The lowest id that enrols for it in that role, with the key where one is given. */
+const struct fact_view *wanted_enrol(const struct trade_set *set, const struct wanted *w, int role,
+                                     const struct trade_key *key);
+/* Builds the lock of these enrolments; false when someone is missing. */
+bool wanted_build(struct lock_found *out, struct trade_set *set, const struct wanted *w,
+                  const struct fact_view *arbiter, const struct fact_view *substitute);
+bool amendment_eq(const struct fact_amendment *a, const struct fact_amendment *b);
+
+/* state_next.c: rule 10.  The locks that enrolments describe for the generation after `w`. */
+struct next_lock {
+    struct lock_found found;
+    struct id note; /* what it is on the rail */
+    const struct fact_amendment *amendment;
+};
+struct next_locks {
+    struct next_lock *v;
+    size_t n;
+};
+void next_make(struct next_locks *out, struct trade_set *set, const struct wanted *w);
+void next_free(struct next_locks *next);
+const struct lock_found *next_by_id(const struct next_locks *next, const struct id *lock); /* or NULL */
+const struct next_lock *next_by_note(const struct next_locks *next, const struct id *note);
+const struct next_lock *next_by_amendment(const struct next_locks *next, const struct fact_amendment *a);
+/* Who asked for whom after the lock of `w`, and what those say. */
+void state_asked(struct trade_state *s, const struct trade_set *set, const struct wanted *w);
 #endif

@@ -10,9 +10,9 @@ _Static_assert(TRADE_PAYOUTS_MOST == 4 * PAYOUTS_A_ROLE + 2, "every role's split
 static int receipt_compare(const struct trade_receipt *a, const struct trade_receipt *b)
 {
     int64_t x[] = {(int64_t)a->seq, a->settled,     a->funding,      a->confirmations, a->late,
-                   a->moved,        a->split.buyer, a->split.seller, a->split.arbiter};
+                   a->moved,        a->split.buyer, a->split.seller, a->split.arbiter, a->at};
     int64_t y[] = {(int64_t)b->seq, b->settled,     b->funding,      b->confirmations, b->late,
-                   b->moved,        b->split.buyer, b->split.seller, b->split.arbiter};
+                   b->moved,        b->split.buyer, b->split.seller, b->split.arbiter, b->at};
     for (size_t i = 0; i < sizeof x / sizeof *x; i++)
         if (x[i] != y[i])
             return x[i] < y[i] ? -1 : 1;
@@ -29,7 +29,7 @@ const struct trade_receipt *set_receipt(const struct trade_set *set, const struc
     return best;
 }
 
-static bool amendment_eq(const struct fact_amendment *a, const struct fact_amendment *b)
+bool amendment_eq(const struct fact_amendment *a, const struct fact_amendment *b)
 {
     return identity_eq(&a->arbiter, &b->arbiter) && a->has_substitute == b->has_substitute &&
            (!a->has_substitute || identity_eq(&a->substitute, &b->substitute)) &&
@@ -38,16 +38,7 @@ static bool amendment_eq(const struct fact_amendment *a, const struct fact_amend
            a->late_at == b->late_at;
 }
 
-/* What enrolments for one generation of one contract must show. */
-struct wanted {
-    const struct fact_terms *terms;
-    const struct id *contract, *stub;
-    const struct fact_key *keys[2];
-    uint64_t generation;
-    const struct fact_amendment *amendment;
-};
-
-static const struct identity *wanted_who(const struct wanted *w, int role)
+const struct identity *wanted_who(const struct wanted *w, int role)
 {
     if (role == 0)
         return w->amendment ? &w->amendment->arbiter : w->terms->has_arbiter ? &w->terms->arbiter : NULL;
@@ -56,9 +47,8 @@ static const struct identity *wanted_who(const struct wanted *w, int role)
     return w->terms->has_substitute ? &w->terms->substitute : NULL;
 }
 
-/* The lowest id that enrols for it in that role, with the key where one is given. */
-static const struct fact_view *find_enrol(const struct trade_set *set, const struct wanted *w, int role,
-                                          const struct trade_key *key)
+const struct fact_view *wanted_enrol(const struct trade_set *set, const struct wanted *w, int role,
+                                     const struct trade_key *key)
 {
     const struct identity *who = wanted_who(w, role);
     for (size_t i = 0; who && i < set->n; i++) {
@@ -77,8 +67,7 @@ static const struct fact_view *find_enrol(const struct trade_set *set, const str
     return NULL;
 }
 
-/* Builds the lock of these enrolments; false when someone is missing. */
-static bool build(struct lock_found *out, struct trade_set *set, const struct wanted *w,
+bool wanted_build(struct lock_found *out, struct trade_set *set, const struct wanted *w,
                   const struct fact_view *arbiter, const struct fact_view *substitute)
 {
     if (arbiter == NULL || (wanted_who(w, 1) && substitute == NULL))
@@ -140,8 +129,8 @@ static bool ready_lock(struct lock_found *out, const struct lock_found *known, s
         return false;
     rail_lock_id(&said_id, set->scene->network, &said);
     memset(out, 0, sizeof *out);
-    return build(out, set, w, find_enrol(set, w, 0, &said.key[RAIL_ARBITER]),
-                 find_enrol(set, w, 1, &said.key[RAIL_SUBSTITUTE])) &&
+    return wanted_build(out, set, w, wanted_enrol(set, w, 0, &said.key[RAIL_ARBITER]),
+                        wanted_enrol(set, w, 1, &said.key[RAIL_SUBSTITUTE])) &&
            id_eq(&said_id, &out->id);
 }
 
@@ -156,15 +145,15 @@ void state_lock_find(struct lock_found *out, struct trade_set *set, const struct
     fact_stub(&plain, set->scene->network, &proposal->terms);
     stub_hash(&stub, set->scene->network, &plain);
     wanted_first(&w, proposal, accept, &contract, &stub);
-    const struct fact_view *arbiter = find_enrol(set, &w, 0, NULL),
-                           *substitute = find_enrol(set, &w, 1, NULL);
+    const struct fact_view *arbiter = wanted_enrol(set, &w, 0, NULL),
+                           *substitute = wanted_enrol(set, &w, 1, NULL);
     out->enrol[0] = arbiter;
     out->enrol[1] = substitute;
     if (w.terms->rail == RECORD_RAIL_DIRECT) {
         out->rank = arbiter ? 1 : 0;
         return;
     }
-    if (!build(out, set, &w, arbiter, substitute))
+    if (!wanted_build(out, set, &w, arbiter, substitute))
         return;
     out->rank = attested(set, w.terms, &out->id, 1);
     /* Other enrolments of the same arbiter count only where the seller stood ready on one of them. */
@@ -228,32 +217,44 @@ static void merge(struct trade_lock *l, const struct trade_payout *p, unsigned s
         l->payouts[l->payouts_n++].signers = 0;
     }
     l->payouts[i].signers |= signer;
+    if (signer == 1u << TRADE_BUYER)
+        l->payouts[i].moved_by = p->moved_by;
 }
 
 static bool payout_read(struct trade_payout *out, const struct trade_state *s, const struct trade_set *set,
-                        const struct trade_lock *l, enum trade_role by, const struct fact_view *f)
+                        const struct trade_lock *l, enum trade_role by, const struct fact_view *f,
+                        const struct next_locks *next)
 {
     const struct fact_payout *p = &f->body.payout;
+    const struct lock_found *to = NULL;
+    struct rail_split parts = split_for_rail(&p->split);
+    struct sig sig;
     memset(out, 0, sizeof *out);
     out->split = p->split;
     out->kind = payout_kind_of(s->terms, &p->split, p->has_next);
     if (out->kind == 0)
         return false;
-    if (p->has_next)
+    if (p->has_next) {
+        to = next_by_id(next, &p->next);
+        if (to == NULL || by > TRADE_SELLER) /* the two parties move the money; nobody else */
+            return false;
         out->next = p->next;
+        out->moved_by = f;
+    }
     payout_name(&out->id, set->scene->network, &l->id, &p->split, p->has_next ? &p->next : NULL);
     if (set->scene->payout)
-        return set->scene->payout(set->scene->ctx, &l->lock, (enum rail_party)by, &out->id, p);
-    struct rail_split parts = split_for_rail(&p->split);
-    struct sig sig;
-    if (p->has_next || p->sig.n != sizeof sig)
+        return set->scene->payout(set->scene->ctx, &l->lock, to ? &to->lock : NULL, (enum rail_party)by,
+                                  &out->id, p);
+    if (p->sig.n != sizeof sig)
         return false;
     memcpy(&sig, p->sig.p, sizeof sig);
-    return rail_payout_check(set->scene->network, &l->lock, &parts, (enum rail_party)by, &sig, NULL) == 0;
+    return (to ? rail_move_check(set->scene->network, &l->lock, &to->lock, (enum rail_party)by, &sig, NULL)
+               : rail_payout_check(set->scene->network, &l->lock, &parts, (enum rail_party)by, &sig,
+                                   NULL)) == 0;
 }
 
 static void find_payouts(struct trade_state *s, const struct trade_set *set, struct trade_lock *l,
-                         const struct lock_found *found)
+                         const struct lock_found *found, const struct next_locks *next)
 {
     struct signed_by lists[4] = {0};
     for (size_t i = 0; i < set->n; i++) {
@@ -262,7 +263,7 @@ static void find_payouts(struct trade_state *s, const struct trade_set *set, str
             continue;
         enum trade_role role = signer_role(s, l, found, f);
         struct trade_payout p;
-        if (role == TRADE_NOBODY || !payout_read(&p, s, set, l, role, f))
+        if (role == TRADE_NOBODY || !payout_read(&p, s, set, l, role, f, next))
             continue;
         l->signed_kinds[role] |= p.kind;
         if (p.kind & (PAYOUT_RELEASE | PAYOUT_REFUND))
@@ -277,8 +278,10 @@ static void find_payouts(struct trade_state *s, const struct trade_set *set, str
 
 /* ---- locks in their order ---- */
 
+/* next: the locks that it may be moved into; NULL where that is not asked. */
 static struct trade_lock *add_lock(struct trade_state *s, const struct trade_set *set,
-                                   const struct lock_found *found, const struct wanted *w)
+                                   const struct lock_found *found, const struct wanted *w,
+                                   const struct next_locks *next)
 {
     struct trade_lock *l = &s->locks[s->locks_n++];
     memset(l, 0, sizeof *l);
@@ -303,31 +306,11 @@ static struct trade_lock *add_lock(struct trade_state *s, const struct trade_set
         l->settled = r->settled;
         l->settled_late = r->settled && r->late;
         l->moved = r->settled && r->moved;
+        l->moved_at = l->moved ? r->at : 0;
         l->paid = r->split;
     }
-    find_payouts(s, set, l, found);
+    find_payouts(s, set, l, found, next);
     return l;
-}
-
-/* The lock of the next generation that some enrolment describes: with this id, or as the amendment says. */
-static bool next_lock(struct lock_found *out, struct trade_set *set, struct wanted *w, const struct id *id,
-                      const struct fact_amendment *asked)
-{
-    for (size_t i = 0; i < set->n; i++) {
-        const struct fact_view *f = set->by_id[i];
-        if (f->e.kind != FACT_ENROL || !f->body.enrol.has_amendment)
-            continue;
-        const struct fact_amendment *a = &f->body.enrol.amendment;
-        if ((asked && !amendment_eq(a, asked)) || !identity_eq(&f->e.author, &a->arbiter) ||
-            terms_amend_check(w->terms, a, NULL) != 0)
-            continue;
-        w->amendment = a;
-        memset(out, 0, sizeof *out);
-        if (find_enrol(set, w, 0, &f->body.enrol.key.key) == f &&
-            build(out, set, w, f, find_enrol(set, w, 1, NULL)) && (id == NULL || id_eq(id, &out->id)))
-            return true;
-    }
-    return false;
 }
 
 void state_money(struct trade_state *s, struct trade_set *set)
@@ -349,25 +332,37 @@ void state_money(struct trade_state *s, struct trade_set *set)
     }
     if (!s->enrolled || s->terms->rail == RECORD_RAIL_DIRECT || is_zero(&found.id, sizeof found.id))
         return;
-    s->lock = add_lock(s, set, &found, &w);
-    while (s->lock->moved && s->locks_n < TRADE_LOCKS_MOST) {
-        const struct trade_receipt *r = set_receipt(set, &s->lock->id);
+    struct next_locks next;
+    next_make(&next, set, &w);
+    s->lock = add_lock(s, set, &found, &w, &next);
+    while (s->lock->moved && s->locks_n < TRADE_LOCKS_MOST && !s->lock_unknown) {
+        const struct next_lock *to = next_by_note(&next, &set_receipt(set, &s->lock->id)->next);
+        s->lock_unknown = to == NULL;
+        if (to == NULL)
+            break;
+        int64_t since = s->lock->moved_at;
+        found = to->found;
+        w.amendment = to->amendment;
         w.generation++;
-        if (!next_lock(&found, set, &w, &r->next, NULL)) {
-            s->lock_unknown = true;
-            return;
-        }
+        next_free(&next);
+        next_make(&next, set, &w);
         s->enrol[0] = found.enrol[0];
         s->enrol[1] = found.enrol[1];
-        s->lock = add_lock(s, set, &found, &w);
+        s->lock = add_lock(s, set, &found, &w, &next);
+        s->lock->since = since;
     }
-    const struct fact_view *wish = s->requests[TRADE_BUYER][FACT_WISH_ARBITER];
-    w.generation++;
-    if (wish && wish->body.request.has_amendment && s->locks_n < TRADE_LOCKS_MOST && !s->lock->settled &&
-        next_lock(&found, set, &w, NULL, &wish->body.request.amendment))
-        s->next = add_lock(s, set, &found, &w);
-    if (s->next)
-        s->locks_n--; /* it is not one yet */
+    if (!s->lock->settled && s->locks_n < TRADE_LOCKS_MOST) {
+        state_asked(s, set, &w);
+        const struct next_lock *to = s->asked[TRADE_BUYER].amendment
+                                         ? next_by_amendment(&next, s->asked[TRADE_BUYER].amendment)
+                                         : NULL;
+        w.amendment = to ? to->amendment : NULL;
+        if (to) {
+            s->next = add_lock(s, set, &to->found, &w, NULL);
+            s->locks_n--; /* it is not one yet */
+        }
+    }
+    next_free(&next);
 }
 
 bool trade_signers_settle(const struct trade_lock *lock, unsigned signers, int64_t now_ms)

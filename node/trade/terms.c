@@ -170,8 +170,10 @@ int terms_timely(const struct fact_terms *t, int64_t now_ms, struct report *r)
     return 0;
 }
 
-int terms_amend_check(const struct fact_terms *t, const struct fact_amendment *a, struct report *r)
+int terms_amend_check(const struct fact_terms *t, const struct terms_times *before,
+                      const struct fact_amendment *a, struct report *r)
 {
+    int64_t room = TERMS_MOVE_DELTAS * (int64_t)t->delta_ms;
     struct report own = {0};
     if (r == NULL)
         r = &own;
@@ -184,6 +186,10 @@ int terms_amend_check(const struct fact_terms *t, const struct fact_amendment *a
     check_people(&amended, r);
     check_end(t, a->rule_by, a->has_substitute, a->has_substitute_rule_by, a->substitute_rule_by,
               a->late_at, r);
+    if (a->rule_by - room < before->rule_by || a->late_at - room < before->late_at)
+        report_add(r, SOUK_EINVALID,
+                   "rule_by and late_at must lie at least %d delta after those of the lock before",
+                   TERMS_MOVE_DELTAS);
     return r->err;
 }
 
@@ -194,6 +200,28 @@ static bool step(int64_t *at, int64_t from, uint64_t chosen, uint64_t otherwise)
         return false;
     *at = from + (int64_t)by;
     return true;
+}
+
+int terms_amend_default(struct fact_amendment *a, const struct fact_terms *t,
+                        const struct terms_times *before, uint64_t rule_ms, int64_t now_ms,
+                        struct report *r)
+{
+    int64_t delta = (int64_t)t->delta_ms, room = TERMS_MOVE_DELTAS * delta;
+    uint64_t long_enough = rule_ms ? rule_ms : (uint64_t)(t->rule_by - terms_cutoff(t));
+    int64_t from = later(now_ms + room, terms_cutoff(t)), last;
+    bool ok = step(&a->rule_by, from, long_enough, 1);
+    a->rule_by = later(a->rule_by, before->rule_by + room);
+    last = a->rule_by;
+    a->has_substitute_rule_by = a->has_substitute;
+    if (ok && a->has_substitute) {
+        ok = step(&a->substitute_rule_by, a->rule_by, long_enough, 1);
+        last = a->substitute_rule_by;
+    }
+    ok = ok && step(&a->late_at, later(last, t->inspect_end + 2 * delta), 3 * t->delta_ms, 0);
+    a->late_at = later(a->late_at, before->late_at + room);
+    if (!ok || a->late_at > TIME_MOST)
+        return report_set(r, SOUK_ERANGE, "a deadline lies beyond the year 9999");
+    return terms_amend_check(t, before, a, r);
 }
 
 int terms_default(struct fact_terms *t, const struct terms_choice *choice, int64_t now_ms, struct report *r)

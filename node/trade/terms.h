@@ -37,8 +37,20 @@ int terms_locked(struct amount *out, const struct fact_terms *t);
 /* The arbiter's fee on a lock of that size: basis points, at least the minimum, never more than the lock.
  */
 int64_t terms_fee(const struct fact_terms *t, int64_t locked_minor);
-/* Amendments (rule 10: a new lock has new rule-by and T) obey rule 1 as well. */
-int terms_amend_check(const struct fact_terms *t, const struct fact_amendment *a, struct report *r);
+/* Amendments (rule 10: a new lock has new rule-by and T) obey rule 1 as well, and both times lie at least
+ * TERMS_MOVE_DELTAS delta after those of the lock before, as in spec/escrow.pml (MOVE_TIME): a move that is
+ * submitted at the old rule-by leaves time to hear and to rule. */
+enum { TERMS_MOVE_DELTAS = 5 };
+struct terms_times {
+    int64_t rule_by, late_at;
+};
+int terms_amend_check(const struct fact_terms *t, const struct terms_times *before,
+                      const struct fact_amendment *a, struct report *r);
+/* The times of an amendment that is asked for now: rule_ms (0: as long as the terms give) after a move that
+ * is on its way at once. */
+int terms_amend_default(struct fact_amendment *a, const struct fact_terms *t,
+                        const struct terms_times *before, uint64_t rule_ms, int64_t now_ms,
+                        struct report *r);
 /* The last moment at which the arbiter may take a dispute. */
 int64_t terms_cutoff(const struct fact_terms *t);
 #endif

@@ -42,8 +42,13 @@ static const char *split_text(struct arena *a, const char *what, const struct fa
 
 static const char *request_text(const struct fact_request *q, struct arena *a)
 {
-    const char *line = q->has_split ? split_text(a, "asks for a split", &q->split)
-                                    : arena_printf(a, "asks: %s", fact_wish_name(q->what));
+    char hex[65];
+    const char *line =
+        q->has_split ? split_text(a, "asks for a split", &q->split)
+        : q->has_amendment
+            ? arena_printf(a, "asks for another arbiter, %.12s",
+                           hex_encode(hex, q->amendment.arbiter.b, sizeof q->amendment.arbiter.b))
+            : arena_printf(a, "asks: %s", fact_wish_name(q->what));
     return quoted(a, line ? line : "asks", q->has_note, q->note);
 }
 
@@ -95,7 +100,8 @@ const char *trade_fact_text(struct core *c, const struct fact_view *f, struct ar
         text = quoted(a, "takes the proposal back", f->body.withdraw.has_reason, f->body.withdraw.reason);
         break;
     case FACT_ENROL:
-        text = "consents to decide disputes";
+        text = f->body.enrol.has_amendment ? "consents to decide disputes, on a lock of its own"
+                                           : "consents to decide disputes";
         break;
     case FACT_REFUSE:
         text = quoted(a, "refuses to decide disputes", f->body.refuse.has_reason, f->body.refuse.reason);

@@ -136,6 +136,16 @@ int trades_request(struct trades *t, struct core *c, const struct id *trade, enu
                    const struct fact_split *split, struct span note, struct change *into, struct report *r);
 int trades_split(struct trades *t, struct core *c, const struct id *trade, const struct fact_split *split,
                  const struct id *expect, struct change *into, struct report *r);
+/* Rule 10: asks for another arbiter; without one, or with the one that the other asks for, agrees to that.
+ * Once both ask for the same and it enrolled, the nodes move the money to a lock that it decides on. */
+struct trade_replace {
+    bool has_arbiter, has_substitute;
+    struct identity arbiter, substitute;
+    uint64_t rule_ms; /* to rule, after the money moved; 0: as long as the terms give */
+    struct span note;
+};
+int trades_replace(struct trades *t, struct core *c, const struct id *trade, const struct trade_replace *o,
+                   struct change *into, struct report *r);
 int trades_dispute(struct trades *t, struct core *c, const struct id *trade, struct span claim,
                    const struct fact_split *want, struct change *into, struct report *r);
 int trades_evidence(struct trades *t, struct core *c, const struct id *trade, struct span text,

@@ -154,6 +154,52 @@ def issuer_away(b):
     c.that(becomes(lambda: b.sara.balance(b.ibra) == before + 5000), "paid once", (before, b.sara.balance(b.ibra)))
 
 
+def replacing(b, uma):
+    """Rule 10: the arbiter is dead; both ask for another one, the money moves to a lock of its own, it rules."""
+    s = int(1000 * SLOW)
+    t = b.offers(b.lists("A clock that runs backwards", 3000), valid_ms=4 * s, fund_ms=1000, ship_ms=1000,
+                 deliver_ms=1000, delta_ms=int(500 * SLOW))
+    t.ship()
+    b.aude.kill()
+    t.do(b.bo, "trade.dispute", claim="It runs backwards.")
+    t.do(b.sara, "trade.evidence", text="It says so in the title.")
+    code, words = refusal(lambda: t.do(b.sara, "trade.replace"))
+    c.that(code == "missing" and "arbiter" in words, "agreeing to nothing says what is missing", f"{code}: {words}")
+    c.refuses("not_found", "an arbiter that nobody knows is refused",
+              lambda: t.do(b.bo, "trade.replace", arbiter=b.ibra.id))
+    status, _, said = b.bo.souk("--yes", "trade", "replace", t.id.hex(), "--arbiter", uma.id.hex(), "--rule", "60s")
+    c.that(status == 0, "the buyer asks for another arbiter on the command line", said)
+    t.until_may(uma, "enrol")
+    shown = t.show(b.sara)
+    c.that(shown.get("next_arbiter") == uma.id and shown.get("next_asked") == "buyer" and shown["row"]["turn"],
+           "the seller is told whom, and that it is its turn", {k: v for k, v in shown.items() if k.startswith("next")})
+    code, words = refusal(lambda: t.do(uma, "arbiter.rule", split={"buyer": 1500, "seller": 1500, "arbiter": 0}, reasons="No."))
+    c.that(code == "not_allowed" and "rule 10" in words, "the new one rules nothing yet", f"{code}: {words}")
+    status, _, said = uma.souk("arbiter", "consent", t.id.hex())
+    c.that(status == 0, "it consents", said)
+    c.that(becomes(lambda: t.show(b.bo).get("next_answer") == "consents"), "the buyer hears of it", t.told(b.bo))
+    status, _, said = b.sara.souk("--yes", "trade", "replace", t.id.hex())
+    c.that(status == 0, "the seller agrees", said)
+    for who in (b.bo, b.sara, uma):
+        c.that(becomes(lambda who=who: t.show(who).get("arbiter") == uma.id and t.show(who)["funding"] == "confirmed", 2 * SOON_S),
+               f"the money is in the new arbiter's lock, says {who.name}'s node", t.told(who))
+    c.that(becomes(lambda: any("backwards" in f.get("text", "") for f in t.show(uma)["facts"] if f["kind"] == "dispute") and
+           any("in the title" in f.get("text", "") for f in t.show(uma)["facts"])), "the new one has the file", t.told(uma))
+    t.until_may(uma, "rule")
+    before = [p.balance(b.ibra) for p in (b.bo, b.sara)]
+    status, _, said = uma.souk("--yes", "arbiter", "rule", t.id.hex(), "buyer=2000,seller=1000,arbiter=0",
+                               "A third off for a joke. Half each.")
+    c.that(status == 0, "it rules", said)
+    t.until("settled_split", b.bo, b.sara, uma, timeout_s=2 * SOON_S, what="the new arbiter's ruling")
+    c.that(becomes(lambda: [p.balance(b.ibra) for p in (b.bo, b.sara)] == [before[0] + 1940, before[1] + 970]),
+           "each has its part, less the fee", (before, [p.balance(b.ibra) for p in (b.bo, b.sara)]))
+    b.aude.restart()
+    c.that(becomes(lambda: t.show(b.aude).get("arbiter") == uma.id), "the old arbiter, back, sees who decided", t.told(b.aude))
+    b.bo.call("rate.publish", trade=t.id, subject=b.sara.id, stars=3, words="Backwards.")
+    c.that(becomes(lambda: any(r["trade"] == t.id and r["funded"] for r in
+           b.ibra.call("rating.list", subject=b.sara.id)["ratings"])), "a rating of such a trade verifies at a third node")
+
+
 def late(b):
     """The arbiter is dead and the two do not agree: after T the late branch pays what the terms fixed."""
     s = int(1000 * SLOW)
@@ -250,6 +296,7 @@ def trades():
     timed(not_shipped_ends, b, given_back)
     timed(refusing, b, uma)
     timed(too_little, b)
+    timed(replacing, b, uma)
     timed(issuer_away, b)
     for victim in (b.bo, b.sara, b.aude, b.ibra):
         timed(mid_trade, b, victim)

@@ -395,54 +395,6 @@ static void rule_10_a_payout_counts_only_for_the_lock_that_it_names(void **state
     refused(S, MOVE_TAKE_RELEASE);
 }
 
-static void rule_10_the_money_moves_to_a_lock_with_a_new_arbiter_and_new_times(void **state)
-{
-    (void)state;
-    world_shipped(&w);
-    disputed();
-    struct fact_amendment amend = {.rule_by = w.terms.rule_by + 5 * W_DELTA,
-                                   .late_at = w.terms.late_at + 5 * W_DELTA};
-    memcpy(&amend.arbiter, w.people[U].identity.pk, 32);
-    refused(B, MOVE_REPLACE);
-    BODY(request, .what = FACT_WISH_ARBITER, .has_amendment = true, .amendment = amend);
-    world_tell_all(&w, world_fact(&w, B, FACT_REQUEST, &body));
-    struct buf enrol = {0};
-    struct fact_enrol e = {.contract = world_state(&w, -1)->contract,
-                           .key = world_key(&w, U),
-                           .stub_sig = world_stub(&w, U, &w.terms),
-                           .generation = 1,
-                           .has_amendment = true,
-                           .amendment = amend};
-    fact_enrol_encode(&enrol, &e);
-    world_tell_all(&w, world_fact(&w, U, FACT_ENROL, &enrol));
-    allowed(B, MOVE_REPLACE);
-    refused(S, MOVE_MOVE_ON);
-    const struct trade_state *s = world_state(&w, -1);
-    struct id next = s->next->id, old = s->lock->id, name;
-    struct fact_split none = {0};
-    struct sig sig;
-    assert_false(id_eq(&next, &old));
-    payout_name(&name, &w.net, &old, &none, &next);
-    stand_in(&sig, w.people[B].key.b, &name);
-    struct buf payout = {0};
-    struct fact_payout p = {
-        .lock = old, .has_next = true, .next = next, .key = w.people[B].key, .sig = SPAN_OF(sig)};
-    fact_payout_encode(&payout, &p);
-    world_tell_all(&w, world_fact(&w, B, FACT_PAYOUT, &payout));
-    allowed(S, MOVE_MOVE_ON);
-    w.receipts[0].seq++;
-    w.receipts[0].settled = w.receipts[0].moved = true;
-    w.receipts[0].next = next;
-    w.receipts[1] = (struct trade_receipt){.lock = next, .funding = FUNDING_CONFIRMED, .confirmations = 1};
-    w.receipts_n = 2;
-    s = world_state(&w, -1);
-    assert_true(id_eq(&s->lock->id, &next));
-    assert_int_equal(s->lock->rule_by, amend.rule_by);
-    assert_int_equal(s->lock->late_at, amend.late_at);
-    assert_int_equal(trade_role_of(s, &amend.arbiter), TRADE_ARBITER);
-    assert_int_equal(s->disputes[B].how, CASE_TAKEN); /* the file goes on */
-}
-
 static void ready_nobody_funds_without_it(void **state)
 {
     (void)state;
@@ -571,7 +523,6 @@ int main(void)
         T(rule_9_the_winner_submits_at_once_and_the_late_branch_waits_for_t),
         T(rule_9_from_rule_by_a_substitute_counts_but_never_with_the_arbiter),
         T(rule_10_a_payout_counts_only_for_the_lock_that_it_names),
-        T(rule_10_the_money_moves_to_a_lock_with_a_new_arbiter_and_new_times),
         T(ready_nobody_funds_without_it),
         T(once_a_second_different_payout_takes_a_ruling_or_the_owners_word),
         T(split_rulings_are_co_signed_unasked_only_from_the_late_share_on),

@@ -66,11 +66,11 @@ static bool stand_in_key(void *ctx, const struct trade_key *key)
     (void)ctx;
     return !is_zero(key, sizeof *key);
 }
-static bool stand_in_payout(void *ctx, const struct rail_lock *lock, enum rail_party by,
-                            const struct id *payout, const struct fact_payout *p)
+static bool stand_in_payout(void *ctx, const struct rail_lock *lock, const struct rail_lock *next,
+                            enum rail_party by, const struct id *payout, const struct fact_payout *p)
 {
     struct sig want;
-    (void)ctx;
+    (void)ctx, (void)next;
     stand_in(&want, lock->key[by].b, payout);
     return span_eq(p->sig, SPAN_OF(want));
 }
@@ -257,14 +257,32 @@ static const struct trade_state *world_state(struct world *w, int who)
     assert_int_equal(trade_state(&w->state, &w->scene, w->held, n, w->receipts, w->receipts_n), 0);
     return &w->state;
 }
+/* Somebody's part as that state has it: who decides may change (rule 10). */
+static struct trade_party world_party(struct world *w, const struct trade_state *s, int who)
+{
+    struct trade_party me = w->people[who].party;
+    struct identity identity;
+    memcpy(&identity, w->people[who].identity.pk, 32);
+    enum trade_role role = trade_role_of(s, &identity);
+    me.asked_role = trade_asked_of(s, &identity, &me.asked);
+    me.next = role == TRADE_NOBODY && me.asked;
+    me.role = me.next ? me.asked_role : role == TRADE_NOBODY ? me.role : role;
+    return me;
+}
+static int world_move(struct world *w, int who, enum trade_move what, struct move *m)
+{
+    const struct trade_state *s = world_state(w, who);
+    struct trade_party me = world_party(w, s, who);
+    return trade_may(s, &me, what, w->now, m, NULL);
+}
 static int world_may(struct world *w, int who, enum trade_move what)
 {
-    return trade_may(world_state(w, who), &w->people[who].party, what, w->now, NULL, NULL);
+    return world_move(w, who, what, NULL);
 }
 static bool world_auto(struct world *w, int who, enum trade_move what)
 {
     struct move m;
-    trade_may(world_state(w, who), &w->people[who].party, what, w->now, &m, NULL);
+    world_move(w, who, what, &m);
     return m.automatic;
 }
 
@@ -370,7 +388,61 @@ static size_t say_case(struct world *w, int who, size_t dispute, bool taken, int
     return world_fact(w, who, FACT_CASE, &body);
 }
 
+/* ---- another arbiter (rule 10) ---- */
+static struct fact_amendment world_amendment(struct world *w, int arbiter)
+{
+    const struct trade_state *s = world_state(w, -1);
+    struct terms_times before = {s->lock->rule_by, s->lock->late_at};
+    struct fact_amendment a = {0};
+    memcpy(&a.arbiter, w->people[arbiter].identity.pk, 32);
+    assert_int_equal(terms_amend_default(&a, s->terms, &before, 0, w->now, NULL), 0);
+    return a;
+}
+static size_t say_wish(struct world *w, int who, const struct fact_amendment *a)
+{
+    BODY(request, .what = FACT_WISH_ARBITER, .has_amendment = true, .amendment = *a);
+    return world_fact(w, who, FACT_REQUEST, &body);
+}
+static size_t say_enrol_next(struct world *w, int who, const struct fact_amendment *a)
+{
+    const struct trade_state *s = world_state(w, -1);
+    BODY(enrol, .contract = s->contract, .key = world_key(w, who), .stub_sig = world_stub(w, who, s->terms),
+         .generation = s->locks_n, .has_amendment = true, .amendment = *a);
+    return world_fact(w, who, FACT_ENROL, &body);
+}
+/* The buyer's signature of the move, as `by` knows the trade. */
+static size_t say_move(struct world *w, int by)
+{
+    const struct trade_state *s = world_state(w, by);
+    struct fact_split none = {0};
+    struct id name;
+    struct sig sig;
+    assert_non_null(s->next);
+    payout_name(&name, &w->net, &s->lock->id, &none, &s->next->id);
+    if (!w->real)
+        stand_in(&sig, w->people[by].key.b, &name);
+    else
+        assert_int_equal(
+            rail_move_sign(w->people[by].pair.sk, &w->net, &s->lock->lock, &s->next->lock, &sig, NULL), 0);
+    BODY(payout, .lock = s->lock->id, .has_next = true, .next = s->next->id, .key = w->people[by].key,
+         .sig = SPAN_OF(sig));
+    return world_fact(w, by, FACT_PAYOUT, &body);
+}
+
 /* ---- the rail ---- */
+/* Spends the first lock into the next one, which is funded thereby. */
+static void rail_move(struct world *w)
+{
+    const struct trade_state *s = world_state(w, -1);
+    struct trade_receipt *r = &w->receipts[0];
+    assert_non_null(s->next);
+    r->seq++;
+    r->settled = r->moved = true;
+    r->at = w->now;
+    rail_lock_note(&r->next, &w->net, &s->next->lock);
+    w->receipts[w->receipts_n++] = (struct trade_receipt){
+        .lock = s->next->id, .seq = 1, .funding = FUNDING_CONFIRMED, .confirmations = 1};
+}
 static struct trade_receipt *rail_fund(struct world *w, enum trade_funding how)
 {
     struct trade_receipt *r = &w->receipts[0];
