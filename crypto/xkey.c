@@ -25,9 +25,11 @@ int x25519(uint8_t shared[static 32], const uint8_t sk[static 32], const struct 
 int xkey_from_node(struct xkey *out, const struct node_key *node)
 {
     struct xkey x;
-    /* The conversion alone would accept some encodings that are not canonical. */
-    if (!crypto_core_ed25519_is_valid_point(node->b) ||
-        crypto_sign_ed25519_pk_to_curve25519(x.b, node->b) != 0)
+    /* Refuses what is not on the curve, of small order, or outside the prime-order group.  Of the 38
+     * encodings that are not canonical (y from p to 2^255 - 1, either sign) none passes: a test tries all.
+     * crypto_core_ed25519_is_valid_point would say the same once more, for another scalar multiplication.
+     */
+    if (crypto_sign_ed25519_pk_to_curve25519(x.b, node->b) != 0)
         return SOUK_EINVALID;
     *out = x;
     return 0;

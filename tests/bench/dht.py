@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The DHT against its peers: souk, libtorrent and OpenDHT, 64 nodes in one process each, on loopback.
 
-  tests/run bench dht [--rounds 5] [--nodes 64] [--puts 2000] [--few 300]
+  tests/run bench dht [--rounds 5] [--nodes 64] [--puts 2000] [--few 300] [--warm 600]
 
 Rounds take turns between the programs; what is printed is the median of the rounds.  Each program runs in a
 network namespace of its own where that is allowed, so that the kernel's counters count its datagrams alone.
@@ -30,7 +30,8 @@ DECLARED = """What is compared, and what is not the same:
   souk        default knobs; datagrams encrypted and authenticated (X25519, XChaCha20-Poly1305); the putter
               signs and verifies, every storing node verifies, the getter verifies; a put looks up along 3
               disjoint paths until the nearest 8 of all and 3 of each path have answered; a get ends when 3
-              nodes gave the same value ("careful": 3 paths, the nearest 8 answered)
+              nodes gave the same value ("careful": 3 paths, the nearest 8 answered); the first datagram
+              between two nodes costs a curve operation each: "among strangers" are the first puts of all
   libtorrent  BEP 44 mutable items, Ed25519 made and verified alike; plain datagrams; a put is a search and 8
               writes; a get is over when its search is.  Lifted: upload limit 8 kB/s -> 100 MB/s, 5 packets/s
               a peer -> 10^6, 700 items -> 100,000, one address of a /24, node ids by address, bogon addresses
@@ -177,7 +178,7 @@ def main():
     p.add_argument("--build", default="build/bench")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--only", default="", help="programs whose name begins so")
-    for name, usual in (("nodes", 64), ("puts", 2000), ("few", 300)):
+    for name, usual in (("nodes", 64), ("puts", 2000), ("few", 300), ("warm", 600)):
         p.add_argument("--" + name, type=int, default=usual)
     a = p.parse_args()
     bin_dir, alone, r = os.path.join(a.build, "tests"), isolated(), Results()
@@ -186,7 +187,7 @@ def main():
         if not os.path.exists(path):
             print(f"left out, its library is not installed: {name}")
     peers = [x for x in peers if os.path.exists(x[1])]
-    args = ["--nodes", str(a.nodes), "--puts", str(a.puts), "--few", str(a.few)]
+    args = ["--nodes", str(a.nodes), "--puts", str(a.puts), "--few", str(a.few), "--warm", str(a.warm)]
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}; "
           f"{a.rounds} rounds in turn; {a.few} requests of one in flight and {a.puts} of 32 a round")
     print(DECLARED)
@@ -201,7 +202,7 @@ def main():
         s = setups[0]
         known = ", ".join(f"{k} {v}" for k, v in s.items() if k not in ("setup", "table"))
         print(f"{peer}: {known}, {median([x['table'] for x in setups]):.1f} nodes in a table")
-    for op in ("put", "get", "get, careful"):
+    for op in ("put among strangers", "put", "get", "get, careful"):
         for window in (1, 32):
             if any((op, window) in f for f in r.figures.values()):
                 table(r, op, window)

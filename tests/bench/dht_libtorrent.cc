@@ -1,6 +1,7 @@
 /* dht_libtorrent.cc: libtorrent's side of `tests/run bench dht`: BEP 44 signed mutable items.
  *
- *   bench_dht_libtorrent [--nodes 64] [--puts 2000] [--few 300] [--settle 10] [--first-port 21000]
+ *   bench_dht_libtorrent [--nodes 64] [--puts 2000] [--few 300] [--warm 600] [--settle 10] [--first-port
+ * 21000]
  *
  * A session a node, on 127.0.0.1, 127.0.0.2, …, each with its own thread, as libtorrent does it.  Its
  * limits are lifted (lift_limits), or a loopback test would measure them.  One key signs all; salts tell
@@ -222,17 +223,18 @@ int main(int argc, char **argv)
 {
     long before_kb = report_anon_kb();
     int n = report_option(argc, argv, "--nodes", 64), few = report_option(argc, argv, "--few", 300);
-    int puts = report_option(argc, argv, "--puts", 2000);
+    int puts = report_option(argc, argv, "--puts", 2000), warm = report_option(argc, argv, "--warm", 600);
     int port = report_option(argc, argv, "--first-port", 21000);
     bench b;
     std::tie(b.pk, b.sk) = lt::dht::ed25519_create_keypair(lt::dht::ed25519_create_seed());
-    b.putter.resize(static_cast<std::size_t>(few + puts));
+    b.putter.resize(static_cast<std::size_t>(few + puts + warm));
     for (int i = 0; i < n; i++)
         b.nodes.push_back(open_node(b, i, port));
     std::this_thread::sleep_for(std::chrono::seconds(report_option(argc, argv, "--settle", 10)));
     std::printf("{\"setup\": \"libtorrent\", \"version\": \"%s\", \"nodes\": %d, \"table\": %.1f}\n",
                 lt::version(), n, mean_table(b));
     report_memory("rest", before_kb, n);
+    phase(b, false, 32, few + puts, warm).run("put among strangers");
     phase(b, false, 1, 0, few).run("put");
     phase(b, true, 1, 0, few).run("get");
     phase(b, false, 32, few, puts).run("put");

@@ -1,7 +1,7 @@
 /* dht_opendht.cc: OpenDHT's side of `tests/run bench dht`.
  *
- *   bench_dht_opendht [--nodes 64] [--puts 2000] [--few 300] [--settle 20] [--first-port 20000] [--signed
- * 1]
+ *   bench_dht_opendht [--nodes 64] [--puts 2000] [--few 300] [--warm 600] [--settle 20] [--first-port
+ * 20000] [--signed 1]
  *
  * A runner a node, each with its own threads, its limits on requests and values lifted.  Signed values
  * carry OpenDHT's usual RSA signatures (2,048 bits); --signed 0 puts plain ones.  A put is over when
@@ -135,14 +135,15 @@ int main(int argc, char **argv)
     auto n = static_cast<std::size_t>(report_option(argc, argv, "--nodes", 64));
     auto few = static_cast<std::size_t>(report_option(argc, argv, "--few", 300));
     auto puts = static_cast<std::size_t>(report_option(argc, argv, "--puts", 2000));
+    auto warm = static_cast<std::size_t>(report_option(argc, argv, "--warm", 600));
     int port = report_option(argc, argv, "--first-port", 20000);
     static bench b;
     b.with_signature = report_option(argc, argv, "--signed", 1);
     dht::crypto::Identity id;
     if (b.with_signature)
         id = dht::crypto::generateIdentity("bench", {}, 2048);
-    b.putter.resize(few + puts);
-    for (std::size_t i = 0; i < few + puts; i++)
+    b.putter.resize(few + puts + warm);
+    for (std::size_t i = 0; i < few + puts + warm; i++)
         b.keys.push_back(dht::InfoHash::getRandom());
     for (std::size_t i = 0; i < n; i++)
         b.nodes.push_back(open_node(i, port, id));
@@ -154,10 +155,11 @@ int main(int argc, char **argv)
                 dht::version(), n, table / static_cast<double>(n));
     report_memory("rest", before_kb, static_cast<int>(n));
     /* static: a late callback must not find the phase gone */
-    static phase phases[] = {
-        {b, false, 1, 0, few}, {b, true, 1, 0, few}, {b, false, 32, few, puts}, {b, true, 32, few, puts}};
-    for (auto &p : phases)
-        p.run(p.get ? "get" : "put");
+    static phase strangers(b, false, 32, few + puts, warm), put_1(b, false, 1, 0, few),
+        get_1(b, true, 1, 0, few), put_32(b, false, 32, few, puts), get_32(b, true, 32, few, puts);
+    strangers.run("put among strangers");
+    for (phase *p : {&put_1, &get_1, &put_32, &get_32})
+        p->run(p->get ? "get" : "put");
     report_memory("loaded", before_kb, static_cast<int>(n));
     std::_Exit(0);
 }

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <sodium.h>
 
 static struct network net(const char *name)
 {
@@ -167,6 +168,39 @@ static void node_key_that_is_no_proper_point_is_refused(void **state)
     assert_int_equal(x.b[0], 9); /* untouched on error */
 }
 
+/* Whatever libsodium calls a valid point, and nothing else: both encodings of each small y, points with a
+ * part of small order, and any bytes. */
+static void node_keys_taken_are_those_that_libsodium_calls_valid(void **state)
+{
+    (void)state;
+    struct rng r;
+    struct xkey x;
+    rng_seed_u64(&r, 4);
+    for (int i = 0; i < 2000; i++) {
+        static const uint8_t order_2[32] = {
+            0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f};
+        struct node_key k = {{0}};
+        struct keypair pair;
+        rng_bytes(&r, k.b, 32);
+        if (i < 76) { /* y = i / 4, or p + y; either sign */
+            memset(k.b, i % 2 ? 0xff : 0, 32);
+            k.b[0] = (uint8_t)(i / 4 + (i % 2 ? 0xed : 0));
+            k.b[31] = (uint8_t)((i % 2 ? 0x7f : 0) | (i % 4 / 2 ? 0x80 : 0));
+        } else if (i < 300) {
+            sign_keypair_from_seed(&pair, k.b);
+            if (i % 2)
+                memcpy(k.b, pair.pk, 32);
+            else
+                assert_int_equal(crypto_core_ed25519_add(k.b, pair.pk, order_2), 0);
+        }
+        bool valid = crypto_core_ed25519_is_valid_point(k.b);
+        assert_int_equal(xkey_from_node(&x, &k), valid ? 0 : SOUK_EINVALID);
+        if (i >= 76 && i < 300)
+            assert_int_equal(valid, i % 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +214,7 @@ int main(void)
         cmocka_unit_test(x25519_agrees_and_refuses_points_of_small_order),
         cmocka_unit_test(node_key_converts_to_the_same_x25519_pair_on_both_sides),
         cmocka_unit_test(node_key_that_is_no_proper_point_is_refused),
+        cmocka_unit_test(node_keys_taken_are_those_that_libsodium_calls_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
