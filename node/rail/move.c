@@ -23,7 +23,7 @@ static int pair_check(const struct network *net, const struct rail_lock *from, c
         !id_eq(&from->contract, &to->contract) || !id_eq(&from->stub, &to->stub) ||
         !currency_eq(&from->amount.currency, &to->amount.currency) ||
         from->amount.minor != to->amount.minor || !keys_same(from, to, RAIL_BUYER) ||
-        !keys_same(from, to, RAIL_SELLER))
+        !keys_same(from, to, RAIL_SELLER) || memcmp(&from->late, &to->late, sizeof from->late) != 0)
         return report_set(r, SOUK_EINVALID, "a move changes who decides and when, and nothing else");
     rail_lock_id(&a, net, from);
     rail_lock_id(&b, net, to);

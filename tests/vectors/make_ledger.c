@@ -149,6 +149,50 @@ static void payout(struct maker *m, const char *result, const char *shows, struc
     buf_free(&body);
 }
 
+static void move(struct maker *m, const char *result, const char *shows, const struct rail_lock *to)
+{
+    struct buf bytes = {0};
+    struct id id;
+    rail_lock_encode(&bytes, to);
+    own_vector(&m->f, "move", result, shows);
+    own_hex(&m->f, "escrow", buf_view(&m->escrow));
+    own_hex(&m->f, "to", buf_view(&bytes));
+    if (rail_move_id(&id, &m->f.net, &m->lock, to, NULL) == 0)
+        own_hex(&m->f, "id", SPAN_OF(id));
+    buf_free(&bytes);
+}
+
+static struct rail_lock with_new_arbiter(const struct maker *m)
+{
+    struct rail_lock to = m->lock;
+    to.parties = 3;
+    to.key[RAIL_ARBITER] = to.key[RAIL_SUBSTITUTE];
+    to.payout[RAIL_ARBITER] = to.payout[RAIL_SUBSTITUTE];
+    to.substitute_from = 0;
+    to.late_from += 5 * day;
+    return to;
+}
+
+static void moves(struct maker *m)
+{
+    struct rail_lock to = with_new_arbiter(m), bad = to;
+    move(m, "good", "the move of it to a lock with another arbiter, five days later: what two sign", &to);
+    move(m, "rule", "to itself", &m->lock);
+    bad.payout[RAIL_SELLER] = bad.payout[RAIL_BUYER];
+    move(m, "rule", "to one that pays somebody else", &bad);
+    bad = to;
+    bad.contract.b[0] ^= 1;
+    move(m, "rule", "to one of another contract", &bad);
+    bad = to;
+    bad.amount.minor--;
+    bad.late.minor[RAIL_BUYER]--;
+    move(m, "rule", "to one of less", &bad);
+    bad = to;
+    bad.late.minor[RAIL_BUYER]--;
+    bad.late.minor[RAIL_SELLER]++;
+    move(m, "rule", "to one with another late split", &bad);
+}
+
 /* ---- transfers ---- */
 static void transfer(struct maker *m, const char *result, const char *shows, struct span bytes,
                      struct span opening, int64_t now)
@@ -518,6 +562,7 @@ void make_ledger(struct buf *out)
            (struct rail_split){{300, 650, 50, 0}});
     payout(&m, "good", "all to the seller", (struct rail_split){{0, 1000, 0, 0}});
     payout(&m, "rule", "a split of less", (struct rail_split){{300, 650, 0, 0}});
+    moves(&m);
     spending(&m);
     bodies(&m);
     log_make(&m);

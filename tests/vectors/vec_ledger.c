@@ -69,6 +69,20 @@ static const char *payout_try(const struct network *net, struct span test, struc
     return found;
 }
 
+static const char *move_try(const struct network *net, struct span test, struct arena *a)
+{
+    struct rail_lock from, to;
+    struct id id;
+    int err = rail_lock_decode(&from, own_field(test, "escrow", a), NULL);
+    if (!err)
+        err = rail_lock_decode(&to, own_field(test, "to", a), NULL);
+    if (!err)
+        err = rail_move_id(&id, net, &from, &to, NULL);
+    if (err)
+        return own_class(err);
+    return own_same(test, "id", SPAN_OF(id)) ? "good" : "other: id";
+}
+
 /* A ledger with one note, whose opening the vector gives, and one member. */
 struct world {
     struct span opening;
@@ -195,10 +209,11 @@ static const char *fraud_try(const struct network *net, struct span test, struct
 
 int vec_ledger(struct span json, struct vec_result *result)
 {
-    static const struct own_what whats[] = {
-        {"note", note_try},         {"escrow", escrow_try}, {"payout", payout_try},
-        {"transfer", transfer_try}, {"entry", entry_try},   {"head", head_try},
-        {"receipt", receipt_try},   {"join", join_try},     {"consistency", consistency_try},
-        {"funding", funding_try},   {"fraud", fraud_try}};
+    static const struct own_what whats[] = {{"note", note_try},         {"escrow", escrow_try},
+                                            {"payout", payout_try},     {"move", move_try},
+                                            {"transfer", transfer_try}, {"entry", entry_try},
+                                            {"head", head_try},         {"receipt", receipt_try},
+                                            {"join", join_try},         {"consistency", consistency_try},
+                                            {"funding", funding_try},   {"fraud", fraud_try}};
     return own_run(json, result, whats, sizeof whats / sizeof *whats);
 }

@@ -115,6 +115,21 @@ def payout(net, v):
     return "good"
 
 
+@check("move")
+def move(net, v):
+    """All of a lock into another that differs in who decides, and when."""
+    data = [bytes.fromhex(v[k]) for k in ("escrow", "to")]
+    old, new = (escrow_check(d) for d in data)
+    need(data[0] != data[1] and old["rail"] != 1, "rule")
+    need(all(old[k] == new[k] for k in ("rail", "amount", "issuer", "contract", "stub")), "rule")
+    need(all(old[k][:2] == new[k][:2] for k in ("keys", "payouts", "late")), "rule")
+    notes = [write(lock_note(net, e, net.hash("souk:lock", d))) for e, d in zip((old, new), data)]
+    spent = note_id(net, old["issuer"], ledger().read("note", notes[0]))
+    body = write({0: old["issuer"], 1: TRANSFER, 2: [spent], 3: [ledger().read("note", notes[1]).raw]})
+    same(v, id=net.hash("souk:transfer", body))
+    return "good"
+
+
 # ---- section 2: transfers -----------------------------------------------------------------------------
 
 def transfer_parse(net, data):
