@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """spec.py: what can be checked of the chapters by a program: links lead somewhere, every chapter and schema is
 in the table, the errors are those of the code, every use of the hash is described, and messages of schemas that
-nodes speak are named in a chapter."""
+nodes speak are named in a chapter, the DHT's knobs have their values and reasons."""
 import pathlib
 import re
 import sys
@@ -44,6 +44,19 @@ def unnamed(family, schema, chapters):
             yield f"spec/{family}.schema: no chapter speaks of {name}"
 
 
+def knobs(code, chapter):
+    """Every knob of dht_knobs_default stands in the table with its value."""
+    table = {}
+    for names, values in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]+) \|", chapter, re.M):
+        values = [v.replace(",", "") for v in re.split(r", ", values.strip())]
+        table.update(zip(re.findall(r"`(\w+)`", names), values))
+    body = code[code.index("void dht_knobs_default("):]
+    for name, value in re.findall(r"\.(\w+) = ([^,]+),", body[:body.index("};")]):
+        is_ = "yes" if value == "true" else str(eval(value, {"__builtins__": {}}))  # sums of numbers
+        if table.get(name) != is_:
+            yield f"spec/dht.md: knob {name} is {is_}, the table says {table.get(name)}"
+
+
 def main():
     every = "\n".join(CHAPTERS.values())
     code = "\n".join(p.read_text() for room in ("crypto", "dht", "store", "node", "cli")
@@ -53,12 +66,14 @@ def main():
         found += broken_links(name, text)
     found += errors((ROOT / "crypto/base/err.h").read_text(), CHAPTERS["api.md"])
     found += uses(code, every)
+    found += knobs((ROOT / "dht/dht.c").read_text(), CHAPTERS["dht.md"])
     for family, names in SPOKEN.items():
         chapters = "\n".join(CHAPTERS[n] for n in names.split())
         found += unnamed(family, (SPEC / f"{family}.schema").read_text(encoding="utf-8"), chapters)
     # The check must be able to fail.
     for broken in (broken_links("x", "[a](no-such.md)"), errors('X(1, A, "a", "b")', ""), uses('"souk:none"', every),
-                   unnamed("x", "message nonesuch 1", every)):
+                   unnamed("x", "message nonesuch 1", every),
+                   knobs("void dht_knobs_default(x) {.k = 1, };", CHAPTERS["dht.md"])):
         if not list(broken):
             found.append("the check itself is broken")
     print("\n".join(found))
