@@ -36,6 +36,8 @@ void dht_knobs_default(struct dht_knobs *out)
         .fails_most = 2,
         .tick_fast_ms = 500,
         .tick_slow_ms = 20000,
+        .check_least_ms = 4000,
+        .check_most_ms = 20000,
         .refresh_ms = 30 * 60000,
         .token_ms = 5 * 60000,
         .life_ms = 2 * 3600000,
@@ -94,6 +96,7 @@ struct dht *dht_new(const struct dht_config *config, struct clock now)
     rng_bytes(d->rng, d->ticket_secret, sizeof d->ticket_secret);
     d->token_turn_ms = now.mono_ms + k->token_ms;
     d->last_answer_ms = now.mono_ms;
+    d->check_ms = k->check_most_ms;
     d->handles = rng_below(d->rng, 1 << 30);
     timer_set(d, &d->tick, TIMER_TICK, now.mono_ms + rng_below(d->rng, k->tick_fast_ms + 1));
     return d;

@@ -61,10 +61,12 @@ struct dht_knobs {
     uint32_t timeout_least_ms, timeout_most_ms;
     uint32_t fails_most;                 /* unanswered requests in a row before a contact goes */
     uint32_t tick_fast_ms, tick_slow_ms; /* upkeep of the table: while it fills, at rest */
-    uint32_t refresh_ms;                 /* a bucket untouched for so long is looked up */
-    uint32_t token_ms;                   /* a token lives between one and two of these */
-    uint32_t life_ms, republish_ms;      /* of a value held; of a value published (± 10 %) */
-    uint32_t wait_most_ms;               /* the longest wait asked of a writer before a full store */
+    uint32_t check_least_ms,
+        check_most_ms;              /* between two checks of the longest silent: many gone, few gone */
+    uint32_t refresh_ms;            /* a bucket untouched for so long is looked up */
+    uint32_t token_ms;              /* a token lives between one and two of these */
+    uint32_t life_ms, republish_ms; /* of a value held; of a value published (± 10 %) */
+    uint32_t wait_most_ms;          /* the longest wait asked of a writer before a full store */
 };
 void dht_knobs_default(struct dht_knobs *out);
 

@@ -83,6 +83,7 @@ struct request {
     uint32_t contact;
     uint8_t number, path;
     bool padded;        /* long enough for any answer */
+    bool check;         /* a ping of upkeep */
     bool slow, settled; /* overdue, but may still answer; its query no longer waits for it */
     struct span again;  /* malloc'ed: the body, sent a second time when overdue */
 };
@@ -188,7 +189,8 @@ struct dht {
     uint32_t own_n, own_out;
     struct timer tick;
     uint32_t tick_bucket;
-    uint64_t self_lookup_ms, slow_tick_ms, last_answer_ms, boot_wait_ms;
+    uint64_t self_lookup_ms, slow_tick_ms, last_answer_ms, boot_wait_ms, check_at_ms;
+    uint32_t check_ms; /* between two checks */
     bool joined;
     uint32_t boot[BOOT_MOST];
     uint32_t boot_n;
@@ -229,7 +231,7 @@ bool addr_usable(const struct dht *d, const struct addr *a); /* may be asked and
 
 /* table.c */
 void table_answered(struct dht *d, uint64_t now_ms, uint32_t contact, uint32_t rtt_ms, bool knows_us);
-void table_failed(struct dht *d, uint64_t now_ms, uint32_t contact);
+void table_failed(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t times);
 void table_heard(struct dht *d, uint64_t now_ms, uint32_t contact);
 void table_restored(struct dht *d, uint64_t now_ms, uint32_t contact); /* as if it had answered */
 bool table_wants(const struct dht *d, const struct contact *c);        /* would it enter, if it answered? */
@@ -249,7 +251,8 @@ bool address_proven(const struct dht *d, uint64_t now_ms, const struct node_key 
 struct request *request_send(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t number,
                              uint64_t query, uint8_t path, struct dht_out *out);
 void request_repeat(struct dht *d, struct request *r); /* right after sending: once more when overdue */
-void request_ping(struct dht *d, uint64_t now_ms, uint32_t contact, uint64_t query, struct dht_out *out);
+struct request *request_ping(struct dht *d, uint64_t now_ms, uint32_t contact, uint64_t query,
+                             struct dht_out *out);       /* NULL: as request_send */
 bool request_out(const struct dht *d, uint32_t contact); /* is anything being asked of it? */
 struct request *request_match(struct dht *d, uint64_t id, const struct addr *from,
                               const struct node_key *peer);
@@ -316,6 +319,7 @@ void values_expire(struct dht *d, struct held *h);
 void values_free(struct dht *d);
 
 /* upkeep.c */
+void upkeep_checked(struct dht *d, bool there); /* what a ping of upkeep found */
 void upkeep_tick(struct dht *d, struct clock now, struct dht_out *out);
 
 /* publish.c */

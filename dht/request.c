@@ -86,7 +86,8 @@ static void send_again(struct dht *d, const struct request *r, struct query *q, 
     q->result.bytes_out += sizeof head + r->again.n + DHT_OUTER_BYTES;
 }
 
-void request_ping(struct dht *d, uint64_t now_ms, uint32_t contact, uint64_t query, struct dht_out *out)
+struct request *request_ping(struct dht *d, uint64_t now_ms, uint32_t contact, uint64_t query,
+                             struct dht_out *out)
 {
     /* An answer's `seen` is 21 bytes: padded so that it is not longer than this. */
     static const uint8_t zeros[24];
@@ -98,7 +99,7 @@ void request_ping(struct dht *d, uint64_t now_ms, uint32_t contact, uint64_t que
     }
     buf_clear(&d->scratch);
     datagram_ping_encode(&d->scratch, &m);
-    request_send(d, now_ms, contact, DATAGRAM_PING, query, 0, out);
+    return request_send(d, now_ms, contact, DATAGRAM_PING, query, 0, out);
 }
 
 bool request_out(const struct dht *d, uint32_t contact)
@@ -143,6 +144,8 @@ void request_answered(struct dht *d, uint64_t now_ms, struct request *r, bool kn
         d->rtt_ms = d->rtt_ms ? (d->rtt_ms * 15 + rtt + 8) / 16 : rtt;
     }
     d->last_answer_ms = now_ms;
+    if (r->check)
+        upkeep_checked(d, true);
     table_answered(d, now_ms, r->contact, rtt, knows_us);
     if (!table_find(d, r->contact)) {
         const struct contact *c = contact_at(d->pool, r->contact);
@@ -173,7 +176,9 @@ void request_due(struct dht *d, struct clock now, struct request *r, struct dht_
         return;
     }
     d->stats.timeouts++;
-    table_failed(d, now.mono_ms, r->contact);
+    if (r->check)
+        upkeep_checked(d, false);
+    table_failed(d, now.mono_ms, r->contact, r->again.p ? 2 : 1);
     query_failed(d, now, r, out);
     request_end(d, r);
 }

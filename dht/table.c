@@ -197,7 +197,7 @@ void table_restored(struct dht *d, uint64_t now_ms, uint32_t contact)
     table_answered(d, now_ms, contact, d->rtt_ms ? d->rtt_ms : 100, false);
 }
 
-void table_failed(struct dht *d, uint64_t now_ms, uint32_t contact)
+void table_failed(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t times)
 {
     struct bucket *b = bucket_of(d, &contact_at(d->pool, contact)->id);
     if (!b)
@@ -210,8 +210,7 @@ void table_failed(struct dht *d, uint64_t now_ms, uint32_t contact)
     if (i < 0 || now_ms > d->last_answer_ms + 30000)
         return;
     struct entry *e = &b->live[i];
-    if (e->fails < 255)
-        e->fails++;
+    e->fails = (uint8_t)(e->fails > 255 - times ? 255 : e->fails + times);
     e->flags = 0;
     if (e->fails < d->knobs.fails_most)
         return;

@@ -72,10 +72,24 @@ static void check(struct dht *d, struct clock now, struct dht_out *out)
                 oldest = &b->live[j];
         if (!oldest || seconds(now.mono_ms) - oldest->seen_s < d->knobs.tick_slow_ms / 1000)
             continue;
+        struct request *r = NULL;
         if (!request_out(d, oldest->contact))
-            request_ping(d, now.mono_ms, oldest->contact, 0, out);
+            r = request_ping(d, now.mono_ms, oldest->contact, 0, out);
+        if (r) {
+            r->check = true;
+            request_repeat(d, r);
+        }
         return;
     }
+}
+
+/* Twice as often after each one that is gone, a 32nd more seldom after each that is there: settles where
+ * one in twenty is gone. */
+void upkeep_checked(struct dht *d, bool there)
+{
+    uint32_t ms = there ? d->check_ms + d->check_ms / 32 : d->check_ms / 2;
+    uint32_t least = d->knobs.check_least_ms, most = d->knobs.check_most_ms;
+    d->check_ms = ms < least ? least : ms > most ? most : ms;
 }
 
 /* A random id that falls into bucket i. */
@@ -116,8 +130,11 @@ void upkeep_tick(struct dht *d, struct clock now, struct dht_out *out)
 {
     look_home(d, now);
     int sent = fill(d, now, out);
-    if (now.mono_ms >= d->slow_tick_ms) {
+    if (now.mono_ms >= d->check_at_ms) {
         check(d, now, out);
+        d->check_at_ms = now.mono_ms + d->check_ms;
+    }
+    if (now.mono_ms >= d->slow_tick_ms) {
         refresh(d, now);
         d->slow_tick_ms = now.mono_ms + d->knobs.tick_slow_ms;
         /* Queries that found no place for a request try again. */
@@ -128,7 +145,8 @@ void upkeep_tick(struct dht *d, struct clock now, struct dht_out *out)
         }
     }
     bool joining = !d->joined && (d->boot_n || d->spare_n);
-    uint64_t wait = sent || joining ? d->knobs.tick_fast_ms : d->knobs.tick_slow_ms / 4;
+    uint64_t rest = d->knobs.tick_slow_ms / 4 < d->check_ms ? d->knobs.tick_slow_ms / 4 : d->check_ms;
+    uint64_t wait = sent || joining ? d->knobs.tick_fast_ms : rest;
     uint64_t at = now.mono_ms + wait - wait / 4 + rng_below(d->rng, wait / 2 + 1);
     if (d->tick.e.place == 0 || d->tick.e.at > at)
         timer_set(d, &d->tick, TIMER_TICK, at);

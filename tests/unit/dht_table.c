@@ -104,12 +104,12 @@ static void the_long_lived_stay_until_they_fall_silent(void **state)
         answered(d, c[i] = contact_in(d, 1, at(9, i, 1, 1)));
     assert_int_equal(d->live_n, 20); /* the last two wait beside the bucket */
     assert_null(table_find(d, c[20]));
-    table_failed(d, now.mono_ms, c[4]);
+    table_failed(d, now.mono_ms, c[4], 1);
     assert_non_null(table_find(d, c[4])); /* one miss is forgiven */
     answered(d, c[4]);
-    table_failed(d, now.mono_ms, c[4]);
+    table_failed(d, now.mono_ms, c[4], 1);
     assert_non_null(table_find(d, c[4]));
-    table_failed(d, now.mono_ms, c[4]);
+    table_failed(d, now.mono_ms, c[4], 1);
     assert_null(table_find(d, c[4])); /* two in a row are not, since another has shown that it lives */
     assert_non_null(table_find(d, c[21]));
     assert_int_equal(d->stats.evicted, 1);
@@ -125,10 +125,10 @@ static void an_outage_of_our_own_empties_nothing(void **state)
     uint32_t c = contact_in(d, 1, at(9, 1, 1, 1));
     answered(d, c);
     for (int i = 0; i < 20; i++)
-        table_failed(d, now.mono_ms + 31000, c);
+        table_failed(d, now.mono_ms + 31000, c, 1);
     assert_non_null(table_find(d, c));
     for (int i = 0; i < 4; i++)
-        table_failed(d, now.mono_ms + 1000, c);
+        table_failed(d, now.mono_ms + 1000, c, 1);
     assert_null(table_find(d, c));
     contacts_drop(d->pool, c);
     dht_free(d);
