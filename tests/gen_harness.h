@@ -18,8 +18,8 @@
 struct example {
     size_t codec;
     const char *what;
-    const uint8_t *p;
-    size_t n;
+    const uint8_t *squeezed; /* as gen_examples.py's squeeze writes it */
+    size_t squeezed_n, n;
     int err;           /* 0: accepted */
     const char *field; /* refused: the report begins so.  Accepted: "other" when other bytes come back */
 };
@@ -30,17 +30,40 @@ struct harness {
     size_t n;
 };
 
+/* The example's bytes, malloc'ed. */
+static uint8_t *example_bytes(const struct example *e)
+{
+    uint8_t *out = xmalloc(e->n + 1);
+    const uint8_t *p = e->squeezed, *end = p + e->squeezed_n;
+    size_t at = 0;
+    while (p < end) {
+        if (*p == 0) {
+            assert_true(at + p[1] <= e->n);
+            memcpy(out + at, p + 2, p[1]);
+            at += p[1];
+            p += 2 + p[1];
+            continue;
+        }
+        size_t distance = be32_get(p + 1), n = be32_get(p + 5);
+        assert_true(distance > 0 && distance <= at && at + n <= e->n);
+        for (size_t i = 0; i < n; i++, at++)
+            out[at] = out[at - distance];
+        p += 9;
+    }
+    assert_int_equal(at, e->n);
+    return out;
+}
+
 static void fail_example(const struct codec *codec, const struct example *e, const char *why,
                          const char *more)
 {
     fail_msg("%s, %s: %s%s", codec->name, e->what, why, more);
 }
 
-static void check_accepted(const struct codec *codec, const struct example *e)
+static void check_accepted(const struct codec *codec, const struct example *e, struct span in)
 {
     struct buf out = {0}, again = {0};
     struct report r = {0};
-    struct span in = {e->p, e->n};
     codec_words(codec, in, NULL, &r);
     if (codec_again(codec, in, &out, NULL))
         fail_example(codec, e, "was refused: ", r.text);
@@ -66,12 +89,12 @@ static size_t prefix_step(size_t n, size_t all)
     return all > 4000 ? all / 8 + 1 : 97;
 }
 
-static void check_prefixes(const struct codec *codec, const struct example *e)
+static void check_prefixes(const struct codec *codec, const struct example *e, struct span in)
 {
-    for (size_t n = 0; n < e->n; n += prefix_step(n, e->n)) {
+    for (size_t n = 0; n < in.n; n += prefix_step(n, in.n)) {
         struct buf out = {0};
         /* A copy of its own, so that a sanitizer sees a read beyond the end. */
-        uint8_t *copy = xmemdup(e->p, n);
+        uint8_t *copy = xmemdup(in.p, n);
         if (codec_again(codec, span(copy, n), &out, NULL) == 0)
             fail_example(codec, e, "was accepted although cut short", "");
         free(copy);
@@ -79,12 +102,12 @@ static void check_prefixes(const struct codec *codec, const struct example *e)
     }
 }
 
-static void check_refused(const struct codec *codec, const struct example *e)
+static void check_refused(const struct codec *codec, const struct example *e, struct span in)
 {
     struct report r = {0};
     size_t used;
-    int err = codec_words(codec, span(e->p, e->n), &used, &r);
-    if (used > CODEC_BYTES_EACH * e->n)
+    int err = codec_words(codec, in, &used, &r);
+    if (used > CODEC_BYTES_EACH * in.n)
         fail_example(codec, e, "took more memory than its bytes pay for", "");
     if (err != e->err)
         fail_example(codec, e, "should be refused otherwise than: ", err ? r.text : "accepted");
@@ -98,12 +121,14 @@ static void harness_examples(void **state)
     for (size_t i = 0; i < h->n; i++) {
         const struct example *e = &h->examples[i];
         const struct codec *codec = &h->codecs[e->codec];
+        uint8_t *bytes = example_bytes(e);
         if (e->err == 0) {
-            check_accepted(codec, e);
-            check_prefixes(codec, e);
+            check_accepted(codec, e, span(bytes, e->n));
+            check_prefixes(codec, e, span(bytes, e->n));
         } else {
-            check_refused(codec, e);
+            check_refused(codec, e, span(bytes, e->n));
         }
+        free(bytes);
     }
     print_message("%zu examples\n", h->n);
 }

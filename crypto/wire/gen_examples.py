@@ -329,6 +329,38 @@ def codecs(family):
     return out + ["};"]
 
 
+def squeeze(b):
+    """b as literals and copies of what came before, since the fullest values are long and repeat themselves:
+    0 n bytes (n below 256), or 1 distance4 length4 (big-endian; a copy may overlap itself)."""
+    out, seen, at, literal = bytearray(), {}, 0, bytearray()
+
+    def flush():
+        for i in range(0, len(literal), 255):
+            part = literal[i:i + 255]
+            out.extend(bytes([0, len(part)]) + part)
+        literal.clear()
+
+    while at < len(b):
+        key = b[at:at + 16]
+        before, n = seen.get(key), 16
+        seen[key] = at
+        if before is None or len(key) < 16:
+            literal.append(b[at])
+            at += 1
+            continue
+        step = 16
+        while step:  # as long as the two agree, in steps that double
+            if at + n + step <= len(b) and b[before + n:before + n + step] == b[at + n:at + n + step]:
+                n, step = n + step, step * 2
+            else:
+                step //= 2
+        flush()
+        out.extend(b"\1" + (at - before).to_bytes(4, "big") + n.to_bytes(4, "big"))
+        at += n
+    flush()
+    return bytes(out)
+
+
 def c_bytes(name, b):
     rows = [", ".join(f"0x{x:02x}" for x in b[i:i + 20]) for i in range(0, len(b), 20)]
     return [f"static const uint8_t {name}[] = {{"] + [f"    {row}," for row in rows] + ["};"]
@@ -342,8 +374,8 @@ def test(family):
         examples = [(w, b, "0", "" if same else "other") for w, b, same in accepted(s)] + list(refusals(s))
         for what, b, err, field in examples:
             n = len(rows)
-            out += c_bytes(f"e{n}", b)
-            rows.append(f'    {{{i}, "{what}", e{n}, sizeof e{n}, {err}, "{field}"}},')
+            out += c_bytes(f"e{n}", squeeze(b))
+            rows.append(f'    {{{i}, "{what}", e{n}, sizeof e{n}, {len(b)}, {err}, "{field}"}},')
     out += codecs(family) + ["static const struct example examples[] = {"] + rows
     out += ["};", "int main(void)", "{",
             "    return harness_run(codecs, examples, sizeof examples / sizeof *examples);", "}", ""]
