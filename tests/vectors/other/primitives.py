@@ -85,6 +85,16 @@ def verify(public, message, signature):
     return point_encode(point_mul(s, BASE)) == point_encode(point_add(r, point_mul(h, a)))
 
 
+def sign(seed, message):
+    """RFC 8032, 5.1.6: for peers made up by tests, whose secrets are nobody's."""
+    h = hashlib.sha512(seed).digest()
+    a, public = clamp(h[:32]), public_of(seed)
+    r = int.from_bytes(hashlib.sha512(h[32:] + message).digest(), "little") % L
+    big_r = point_encode(point_mul(r, BASE))
+    k = int.from_bytes(hashlib.sha512(big_r + public + message).digest(), "little") % L
+    return big_r + ((r + k * a) % L).to_bytes(32, "little")
+
+
 def public_of(seed):
     return point_encode(point_mul(clamp(hashlib.sha512(seed).digest()[:32]), BASE))
 
@@ -201,6 +211,10 @@ def xaead_open(key, nonce24, sealed, ad):
     return aead_open(hchacha20(key, nonce24[:16]), bytes(4) + nonce24[16:], sealed, ad)
 
 
+def xaead_seal(key, nonce24, plain, ad):
+    return aead_seal(hchacha20(key, nonce24[:16]), bytes(4) + nonce24[16:], plain, ad)
+
+
 # ---- Noise_XX_25519_ChaChaPoly_BLAKE2b ----------------------------------------------------------------
 
 def hkdf(ck, ikm):
@@ -226,21 +240,29 @@ class Cipher:
         return aead_seal(self.key, struct.pack("<4xQ", self.n - 1), plain, ad)
 
 
-class Noise:
-    """Both sides of a handshake at once, from both sides' secrets: `message` gives the bytes that the side
-    whose turn it is writes; what a reader would refuse shows by the bytes being others."""
+TOKENS = (("e",), ("e", "ee", "s", "es"), ("s", "se"))
 
-    def __init__(self, prologue, static, ephemeral):
-        self.s, self.e = static, ephemeral  # (initiator's, responder's) secrets
+
+class Noise:
+    """One side of Noise_XX_25519_ChaChaPoly_BLAKE2b, from its static and ephemeral secrets: write and read in
+    turn, three messages in all; then `remote` is the other's static key and `split` gives the ciphers."""
+
+    def __init__(self, initiator, prologue, static, ephemeral):
+        self.initiator, self.s, self.e = initiator, static, ephemeral
         self.h = self.ck = b"Noise_XX_25519_ChaChaPoly_BLAKE2b".ljust(64, b"\0")
-        self.cipher = None
+        self.cipher, self.step, self.remote, self.remote_e = None, 0, None, None
         self.mix_hash(prologue)
 
     def mix_hash(self, data):
         self.h = hashlib.blake2b(self.h + data).digest()
 
-    def mix_key(self, secret, public):
-        self.ck, k = hkdf(self.ck, x25519(secret, public))
+    def agree(self, token):
+        """ee, es, se: the first letter is the initiator's key, the second the responder's."""
+        mine, theirs = token if self.initiator else token[::-1]
+        shared = x25519(self.e if mine == "e" else self.s, self.remote_e if theirs == "e" else self.remote)
+        if shared is None:
+            raise ValueError("a key of small order")
+        self.ck, k = hkdf(self.ck, shared)
         self.cipher = Cipher(k[:32])
 
     def seal(self, plain):
@@ -248,23 +270,40 @@ class Noise:
         self.mix_hash(out)
         return out
 
-    def message(self, number, payload):
-        e = [x25519(k) for k in self.e]
-        s = [x25519(k) for k in self.s]
+    def open(self, sealed):
+        plain = self.cipher.open(sealed, self.h) if self.cipher else sealed
+        if plain is None:
+            raise ValueError("does not authenticate")
+        self.mix_hash(sealed)
+        return plain
+
+    def write(self, payload):
         out = b""
-        if number < 2:
-            out += e[number]
-            self.mix_hash(e[number])
-        if number == 1:
-            self.mix_key(self.e[1], e[0])
-            out += self.seal(s[1])
-            self.mix_key(self.s[1], e[0])
-        if number == 2:
-            out += self.seal(s[0])
-            self.mix_key(self.s[0], e[1])
+        for token in TOKENS[self.step]:
+            if token == "e":
+                out += x25519(self.e)
+                self.mix_hash(out)
+            elif token == "s":
+                out += self.seal(x25519(self.s))
+            else:
+                self.agree(token)
+        self.step += 1
         return out + self.seal(payload)
 
+    def read(self, message):
+        at = 0
+        for token in TOKENS[self.step]:
+            if token == "e":
+                self.remote_e, at = message[:32], 32
+                self.mix_hash(self.remote_e)
+            elif token == "s":
+                self.remote, at = self.open(message[at:at + 48]), at + 48
+            else:
+                self.agree(token)
+        self.step += 1
+        return self.open(message[at:])
+
     def split(self):
-        """Ciphers of the initiator's and of the responder's messages."""
-        one, two = hkdf(self.ck, b"")
-        return Cipher(one[:32]), Cipher(two[:32])
+        """(sending, receiving) ciphers."""
+        one, two = (Cipher(k[:32]) for k in hkdf(self.ck, b""))
+        return (one, two) if self.initiator else (two, one)

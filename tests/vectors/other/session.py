@@ -14,13 +14,14 @@ def framed(data):
 def handshake(net, v):
     seeds, fresh, hellos = ([bytes.fromhex(x) for x in v[k]] for k in ("node_seeds", "ephemerals", "hellos"))
     prologue = b"souk" + bytes([VERSION]) + net.id
-    noise = c.Noise(prologue, [c.x_secret_of_seed(s) for s in seeds], fresh)
+    sides = [c.Noise(i == 0, prologue, c.x_secret_of_seed(seeds[i]), fresh[i]) for i in (0, 1)]
     for i, payload in enumerate((b"", hellos[1], hellos[0])):
-        if framed(noise.message(i, payload)).hex() != v["handshake"][i]:
+        said = sides[i % 2].write(payload)
+        if framed(said).hex() != v["handshake"][i] or sides[1 - i % 2].read(said) != payload:
             raise Other(f"message {i}")
-    for seed, hello_bytes in zip(seeds, hellos):
-        hello_check(hello_bytes, c.x25519(c.x_secret_of_seed(seed)), None, None)
-    ciphers = dict(zip(("dialler", "accepter"), noise.split()))
+    for side, hello_bytes in zip(sides, reversed(hellos)):
+        hello_check(hello_bytes, side.remote, None, None)
+    ciphers = dict(zip(("accepter", "dialler"), (s.split()[1] for s in sides)))  # what the other side sends
     for frame in v["frames"]:
         data = bytes.fromhex(frame["bytes"])
         need(int.from_bytes(data[:2], "big") == len(data) - 2, "form")
