@@ -51,7 +51,7 @@ struct dht_knobs {
     uint32_t bucket_cache;      /* replacements and nodes heard of, beside each bucket */
     uint32_t prefix_bucket, prefix_table; /* nodes of one /24 or /64 in a bucket, in the table */
     uint32_t cover;        /* where ids are improbably dense: cover the prefix of so many honest nodes */
-    uint32_t dense_factor; /* how many times denser than expected is improbable */
+    uint32_t dense_factor; /* how many times denser than expected is improbable; careful: half of it */
     uint32_t queries_most, requests_most;
     uint32_t own_most, own_at_once;         /* values published by this node; put at one time */
     uint32_t values_most, value_bytes_most; /* foreign values held: count, bytes */

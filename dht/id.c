@@ -75,6 +75,17 @@ uint32_t id_shared_bits(const struct id *a, const struct id *b)
     return 256;
 }
 
+void id_random_beside(struct dht *d, const struct id *of, uint32_t bits, struct id *out)
+{
+    rng_bytes(d->rng, out->b, sizeof out->b);
+    for (uint32_t bit = 0; bit <= bits && bit < 256; bit++) {
+        uint8_t mask = (uint8_t)(0x80 >> bit % 8);
+        bool is = of->b[bit / 8] & mask;
+        bool want = bit == bits ? !is : is;
+        out->b[bit / 8] = (uint8_t)(want ? out->b[bit / 8] | mask : out->b[bit / 8] & ~mask);
+    }
+}
+
 int id_compare(const struct id *target, const struct id *a, const struct id *b)
 {
     for (size_t i = 0; i < sizeof a->b; i++) {

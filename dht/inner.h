@@ -32,6 +32,7 @@ enum {
     REQUEST_HEAD = 9,  /* number of the message, request id */
     PING_BYTES = 12,   /* plaintext of our shortest request */
     TELLERS_MOST = 64, /* nodes whose word is judged in one lookup */
+    AROUND = 4,        /* lookups beside a crowded key */
     WRITES_MOST = 24   /* nodes that one put goes to where ids are dense */
 };
 
@@ -120,6 +121,8 @@ struct query {
     struct id target;
     uint32_t paths, inflight[PATHS_MOST];
     uint64_t radius; /* dense: every candidate nearer than this is asked; 0: off */
+    uint64_t around; /* a lookup beside the crowded key of this query */
+    uint32_t around_out;
     struct candidate *cands;
     uint32_t cands_n, cands_cap, tellers_n;
     struct teller told[TELLERS_MOST]; /* the last is all the later ones together, and never doubted */
@@ -214,6 +217,8 @@ struct dht {
 /* id.c */
 uint64_t id_distance(const struct id *a, const struct id *b); /* the first 64 bits of a XOR b */
 uint32_t id_shared_bits(const struct id *a, const struct id *b);
+/* A random id that shares exactly so many leading bits. */
+void id_random_beside(struct dht *d, const struct id *of, uint32_t bits, struct id *out);
 int id_compare(const struct id *target, const struct id *a, const struct id *b); /* <0: a is nearer */
 bool id_puzzle_ok(const struct network *net, const struct id *id);
 void token_make(struct dht *d, uint64_t now_ms, const struct addr *from, const struct node_key *peer,
@@ -285,6 +290,8 @@ void lookup_seed(struct dht *d, struct query *q);
 bool lookup_advance(struct dht *d, struct clock now, struct query *q,
                     struct dht_out *out); /* true: complete */
 
+void lookup_around_done(struct dht *d, struct clock now, struct query *c, struct dht_out *out);
+
 /* query.c */
 struct query *query_new(struct dht *d, struct clock now, enum dht_query kind, const struct id *target,
                         bool internal);
@@ -293,7 +300,7 @@ void query_advance(struct dht *d, struct clock now, struct query *q, struct dht_
 void query_settled(struct dht *d, struct query *q,
                    struct request *r); /* overdue or answered: a place is free */
 void query_failed(struct dht *d, struct clock now, struct request *r, struct dht_out *out);
-void query_ponged(struct dht *d, struct clock now, struct query *q, struct request *r);
+void query_ponged(struct dht *d, struct clock now, struct query *q, struct request *r, struct dht_out *out);
 void query_found(struct dht *d, struct clock now, struct query *q, struct candidate *c, struct span value);
 void queries_free(struct dht *d);
 

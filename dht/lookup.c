@@ -97,15 +97,46 @@ static void look_for_crowd(struct dht *d, struct query *q)
         return;
     uint32_t answered = 0;
     uint64_t each = UINT64_MAX / nodes;
+    uint32_t factor = q->paths > 1 ? d->knobs.dense_factor / 2 : d->knobs.dense_factor;
     for (uint32_t i = 0; i < q->cands_n; i++) {
         if (q->cands[i].state != CAND_ANSWERED || ++answered < d->knobs.replicas)
             continue;
-        if (q->cands[i].distance < each / d->knobs.dense_factor * d->knobs.replicas) {
+        if (q->cands[i].distance < each / factor * d->knobs.replicas) {
             q->radius = each * d->knobs.cover;
             q->result.dense = true;
         }
         return;
     }
+}
+
+/* Among a crowd everybody names the crowd: the 20 nearest to the key are sybils, and the honest nodes a
+ * little farther are not heard of.  So lookups of random points beside the key, in the halves of the radius
+ * and in the half of the half …, where sybils must be many more to be among the 20 nearest. */
+static void look_around(struct dht *d, struct clock now, struct query *q)
+{
+    uint32_t shared = (uint32_t)__builtin_clzll(q->radius);
+    for (uint32_t i = 0; i < AROUND && shared + i < BUCKETS_MOST; i++) {
+        struct id point;
+        id_random_beside(d, &q->target, shared + i, &point);
+        struct query *c = query_new(d, now, DHT_LOOKUP, &point, true);
+        c->paths = q->paths;
+        c->around = q->handle;
+        q->around_out++;
+    }
+}
+
+void lookup_around_done(struct dht *d, struct clock now, struct query *c, struct dht_out *out)
+{
+    struct query *q = query_find(d, c->around);
+    if (!q)
+        return;
+    for (uint32_t i = 0; i < c->cands_n; i++) {
+        const struct candidate *x = &c->cands[i];
+        if (x->state == CAND_ANSWERED || (x->state == CAND_NEW && !candidate_doubted(d, c, x)))
+            lookup_add(d, q, x->contact, x->hop, (uint8_t)(i % q->paths), 0);
+    }
+    q->around_out--;
+    query_advance(d, now, q, out);
 }
 
 /* Asks whoever must be asked; true: all in the window have answered.  trusting: the doubted too. */
@@ -149,11 +180,15 @@ bool lookup_advance(struct dht *d, struct clock now, struct query *q, struct dht
 {
     if (!window_done(d, now, q, false, out))
         return false;
-    if (!q->internal && q->radius == 0) {
+    if (q->kind != DHT_LOOKUP && q->radius == 0) {
         look_for_crowd(d, q);
-        if (q->radius && !window_done(d, now, q, false, out))
+        if (q->radius) {
+            look_around(d, now, q);
             return false;
+        }
     }
+    if (q->around_out > 0)
+        return false;
     /* Everybody near is overdue and nobody has answered: wait for the last word. */
     bool answered = false, pending = false;
     for (uint32_t i = 0; i < q->cands_n; i++) {

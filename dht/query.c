@@ -171,9 +171,11 @@ static int verdict(const struct query *q)
     return r->nodes_n ? 0 : SOUK_EOFFLINE;
 }
 
-static void finish(struct dht *d, struct clock now, struct query *q)
+static void finish(struct dht *d, struct clock now, struct query *q, struct dht_out *out)
 {
     struct dht_result *r = &q->result;
+    if (q->around)
+        lookup_around_done(d, now, q, out);
     if (q->kind != DHT_PING) {
         tell_nodes(d, q);
         r->err = verdict(q);
@@ -244,7 +246,7 @@ void query_advance(struct dht *d, struct clock now, struct query *q, struct dht_
     if (q->kind == DHT_PING) {
         if (q->result.messages == 0) {
             q->result.err = SOUK_EINVALID; /* its key does not solve the network's puzzle */
-            finish(d, now, q);
+            finish(d, now, q, out);
         }
         return;
     }
@@ -264,7 +266,7 @@ void query_advance(struct dht *d, struct clock now, struct query *q, struct dht_
         if (q->writes_out || q->retry.e.place)
             return;
     }
-    finish(d, now, q);
+    finish(d, now, q, out);
 }
 
 void query_settled(struct dht *d, struct query *q, struct request *r)
@@ -291,7 +293,7 @@ void query_failed(struct dht *d, struct clock now, struct request *r, struct dht
     q->result.timeouts++;
     if (q->kind == DHT_PING) {
         q->result.err = SOUK_ETIMEOUT;
-        finish(d, now, q);
+        finish(d, now, q, out);
         return;
     }
     query_settled(d, q, r);
@@ -303,7 +305,7 @@ void query_failed(struct dht *d, struct clock now, struct request *r, struct dht
     query_advance(d, now, q, out);
 }
 
-void query_ponged(struct dht *d, struct clock now, struct query *q, struct request *r)
+void query_ponged(struct dht *d, struct clock now, struct query *q, struct request *r, struct dht_out *out)
 {
     struct dht_peer *node = xcalloc(1, sizeof *node);
     struct dht_step *step = xcalloc(1, sizeof *step);
@@ -317,7 +319,7 @@ void query_ponged(struct dht *d, struct clock now, struct query *q, struct reque
     q->result.trace = step;
     q->result.nodes_n = q->result.trace_n = 1;
     q->result.hops = 1;
-    finish(d, now, q);
+    finish(d, now, q, out);
 }
 
 static void found_keep(struct found *f, const struct dht_value *v, struct span bytes)

@@ -449,7 +449,7 @@ int rpc_answer(struct dht *d, struct clock now, const struct addr *from, const s
         c->rtt_ms = (uint16_t)(rtt > 65535 ? 65535 : rtt);
     }
     if (q && q->kind == DHT_PING) {
-        query_ponged(d, now, q, r);
+        query_ponged(d, now, q, r, out);
         q = NULL;
     }
     request_answered(d, now.mono_ms, r, a.proven);

@@ -92,20 +92,6 @@ void upkeep_checked(struct dht *d, bool there)
     d->check_ms = ms < least ? least : ms > most ? most : ms;
 }
 
-/* A random id that falls into bucket i. */
-static struct id target_in(struct dht *d, uint32_t i)
-{
-    struct id t;
-    rng_bytes(d->rng, t.b, sizeof t.b);
-    for (uint32_t bit = 0; bit <= i && bit < 256; bit++) {
-        uint8_t mask = (uint8_t)(0x80 >> bit % 8);
-        bool own = d->id.b[bit / 8] & mask;
-        bool want = bit == i ? !own : own;
-        t.b[bit / 8] = (uint8_t)(want ? t.b[bit / 8] | mask : t.b[bit / 8] & ~mask);
-    }
-    return t;
-}
-
 /* A bucket that nobody asked about for long; sooner when it is half empty although so many nodes are known
  * nearer to us that there must be more of them farther away. */
 static void refresh(struct dht *d, struct clock now)
@@ -120,7 +106,8 @@ static void refresh(struct dht *d, struct clock now)
         if (seconds(now.mono_ms) - b->touched_s < (thin ? refresh_s / 6 : refresh_s))
             continue;
         b->touched_s = seconds(now.mono_ms);
-        struct id target = target_in(d, i);
+        struct id target;
+        id_random_beside(d, &d->id, i, &target);
         query_new(d, now, DHT_LOOKUP, &target, true);
         return;
     }

@@ -54,20 +54,56 @@ static bool spread(const struct dht *d, const struct query *q, const struct cand
     return same < d->knobs.prefix_bucket || addr_exempt(d, a);
 }
 
+/* Where ids are dense the radius is cut into its outer half, the outer half of the rest, and so on; honest
+ * nodes lie in these as 4 : 2 : 1 : 1, and so do the writes.  Sybils are many only where they crowd. */
+enum { RINGS = 4 };
+static const uint8_t ring_writes[RINGS] = {WRITES_MOST / 2, WRITES_MOST / 4, WRITES_MOST / 8,
+                                           WRITES_MOST / 8};
+
+static uint32_t ring_of(const struct query *q, const struct candidate *c)
+{
+    uint32_t ring = 0;
+    while (ring < RINGS - 1 && c->distance < q->radius >> (ring + 1))
+        ring++;
+    return ring;
+}
+
+static bool takes(const struct dht *d, const struct query *q, const struct candidate *c)
+{
+    return c->state == CAND_ANSWERED && c->has_token && c->write == WRITE_NONE && spread(d, q, c);
+}
+
+static void write_rings(struct dht *d, struct clock now, struct query *q, struct dht_out *out)
+{
+    uint32_t have[RINGS] = {0};
+    for (uint32_t i = 0; i < q->cands_n; i++) {
+        const struct candidate *c = &q->cands[i];
+        if (c->distance < q->radius && c->write != WRITE_NONE && c->write != WRITE_REFUSED)
+            have[ring_of(q, c)]++;
+    }
+    uint32_t first = (uint32_t)rng_below(d->rng, q->cands_n ? q->cands_n : 1);
+    for (uint32_t k = 0; k < q->cands_n; k++) { /* from anywhere: nobody can aim at being the nearest */
+        struct candidate *c = &q->cands[(first + k) % q->cands_n];
+        if (c->distance >= q->radius || have[ring_of(q, c)] >= ring_writes[ring_of(q, c)] ||
+            !takes(d, q, c))
+            continue;
+        have[ring_of(q, c)]++;
+        send_write(d, now, q, c, out);
+    }
+}
+
 /* Keeps as many writes stored, waiting or out as replicas are wanted. */
 void write_advance(struct dht *d, struct clock now, struct query *q, struct dht_out *out)
 {
-    uint32_t have = q->writes_out + (q->self_written ? 1 : 0), in_radius = 0;
-    for (uint32_t i = 0; i < q->cands_n; i++) {
-        have += q->cands[i].write == WRITE_STORED || q->cands[i].write == WRITE_WAITS;
-        in_radius += q->cands[i].state == CAND_ANSWERED && q->cands[i].distance < q->radius;
-    }
-    uint32_t want = in_radius > d->knobs.replicas ? in_radius : d->knobs.replicas;
-    if (want > WRITES_MOST)
-        want = WRITES_MOST;
-    for (uint32_t i = 0; i < q->cands_n && have < want; i++) {
+    if (q->radius)
+        write_rings(d, now, q, out);
+    uint32_t have = q->self_written ? 1 : 0;
+    for (uint32_t i = 0; i < q->cands_n; i++)
+        have += q->cands[i].write == WRITE_STORED || q->cands[i].write == WRITE_WAITS ||
+                q->cands[i].write == WRITE_ASKED;
+    for (uint32_t i = 0; i < q->cands_n && have < d->knobs.replicas; i++) {
         struct candidate *c = &q->cands[i];
-        if (c->state != CAND_ANSWERED || !c->has_token || c->write != WRITE_NONE || !spread(d, q, c))
+        if (!takes(d, q, c))
             continue;
         send_write(d, now, q, c, out);
         have += c->write == WRITE_ASKED;
