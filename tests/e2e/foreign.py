@@ -1,181 +1,23 @@
 #!/usr/bin/env python3
-"""foreign.py BUILD: a node that shares no code with souk meets a real one.  It is made of tests/vectors/other,
-which was written from the chapters of spec/ alone: it dials, shakes hands, settles a topic by Negentropy, fetches
-and gives records, writes and gets letters, and speaks to the DHT by sealed datagrams."""
+"""foreign.py BUILD: a node that shares no code with souk (stranger.py) meets a real one: shakes hands, settles a
+topic by Negentropy, fetches and gives records, writes and gets letters, speaks to the DHT by sealed datagrams,
+uses an issuer's credit, and buys something."""
 import os
-import pathlib
-import select
 import socket
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "vectors/other"))
-import net as network
-import primitives as crypto
-import records
-import session
+from stranger import (GOSSIP, LEDGER, LISTING, MAIL, NET, PREKEY, PROFILE, WEEK_MS, Foreign, Person, crypto, now_ms,
+                      records)
+import ledger
+import trade
 from dht import dht_id
-from reconcile import Side
-from wire import Family, write
+from wire import Family, read, write
 
 from souk import SLOW, Checks, wait_for
 
 BUILD = sys.argv[1] if len(sys.argv) > 1 else "build/dev"
-GOSSIP, BLOB, MAIL, LEDGER = 1, 2, 3, 4
-PROFILE, LISTING, PREKEY = 1, 2, 8
-WEEK_MS = 7 * 86400000
 c = Checks()
-NET = network.Net({"name": "test-e2e", "work_bits": 0, "puzzle_bits": 0})
-
-
-def now_ms():
-    return int(time.time() * 1000)
-
-
-class Person:
-    """An identity that lives at a foreign node."""
-
-    def __init__(self):
-        self.seed = os.urandom(32)
-        self.id = crypto.public_of(self.seed)
-        self.secret = os.urandom(32)  # of its prekey
-        self.prekey = crypto.x25519(self.secret)
-
-    def sign(self, use, *parts):
-        return crypto.sign(self.seed, NET.hash(use, *parts))
-
-    def record(self, kind, topic, body, life_ms=86400000):
-        """crypto.md, section 4; no work is asked here."""
-        now = now_ms()
-        hashed = b"".join(write(v) for v in (1, kind, self.id, topic, now, now + life_ms, body))
-        return b"\x99" + hashed + write(0) + write(self.sign("souk:record", hashed))
-
-    def topic(self):
-        return "people/" + self.id[:1].hex()
-
-
-class Foreign:
-    """A node: one session by TCP, one socket for datagrams."""
-
-    def __init__(self):
-        self.seed = os.urandom(32)
-        self.key = crypto.public_of(self.seed)
-        self.held = {}  # id -> (topic, created, bytes)
-        self.heard = []
-        self.topics = None
-
-    # ---- the session ----
-    def dial(self, port, node_key):
-        self.s = socket.create_connection(("127.0.0.1", port), 20 * SLOW)
-        self.stream = b""
-        noise = crypto.Noise(True, b"souk\x01" + NET.id, crypto.x_secret_of_seed(self.seed), os.urandom(32))
-        self.s.sendall(session.framed(noise.write(b"")))
-        hello = noise.read(self.frame())
-        session.hello_check(hello, noise.remote, self.key, node_key)
-        self.s.sendall(session.framed(noise.write(write({0: self.key, 1: 1, 2: 1, 3: 0, 4: 0}))))
-        self.out, self.into = noise.split()
-
-    def frame(self):
-        def take(n):
-            while len(self.stream) < n:
-                more = self.s.recv(65536)
-                if not more:
-                    raise ConnectionError("the node closed the session")
-                self.stream += more
-            got, self.stream = self.stream[:n], self.stream[n:]
-            return got
-        return take(int.from_bytes(take(2), "big"))
-
-    def say(self, channel, number, body):
-        self.s.sendall(session.framed(self.out.seal(b"\x93" + write(channel) + write(number) + write(body))))
-
-    def hear(self):
-        """One frame: kept, and answered where a node must."""
-        plain = self.into.open(self.frame())
-        assert plain is not None, "a frame does not authenticate"
-        channel, number, body = session.take_apart(plain)
-        family = Family.load(session.FAMILIES[channel])
-        fields = family.check(family.numbers[number], body)
-        self.heard.append((channel, number, fields))
-        if (channel, number) == (0, 1):
-            self.say(0, 2, {})
-        elif (channel, number) == (GOSSIP, 1):
-            self.topics = fields
-        elif (channel, number) == (GOSSIP, 7) and not fields["answer"]:
-            message = self.side(fields["topic"], False).answer(fields["message"])
-            self.say(GOSSIP, 7, {0: fields["topic"], 1: fields["round"], 2: True, 3: message})
-        elif (channel, number) == (GOSSIP, 4):
-            self.say(GOSSIP, 5, {0: [self.held[x][2] for x in fields["ids"] if x in self.held]})
-        elif (channel, number) in ((GOSSIP, 2), (GOSSIP, 5)):
-            for data in fields["records"]:
-                self.keep(data)
-        return self.heard[-1]
-
-    def until(self, what, timeout_s=15):
-        """The first frame heard for which what(channel, number, fields) holds; None when it does not come."""
-        seen, end = 0, time.monotonic() + timeout_s * SLOW
-        while time.monotonic() < end:
-            for one in self.heard[seen:]:
-                if what(*one):
-                    return one[2]
-            seen = len(self.heard)
-            if self.stream or select.select([self.s], [], [], 0.2)[0]:
-                self.hear()
-        return None
-
-    # ---- records ----
-    def keep(self, data):
-        (_, _, _, topic, created, *_), record_id = records.envelope(NET, data)  # raises on anything wrong
-        self.held[record_id] = (topic, created, data)
-        return record_id
-
-    def side(self, topic, initiator):
-        return Side([(t, x) for x, (of, t, _) in self.held.items() if of == topic], 48000, initiator)
-
-    def settle(self, topic, number):
-        """A round as its initiator: offers what the other lacks, and gives the ids that this node needs."""
-        side = self.side(topic, True)
-        message = side.first()
-        while len(message) > 1:
-            self.say(GOSSIP, 7, {0: topic, 1: number, 2: False, 3: message})
-            before = len(self.heard)
-            answer = self.until(lambda ch, n, m: (ch, n) == (GOSSIP, 7) and m["answer"] and m["round"] == number
-                                and len(self.heard) > before)
-            if answer is None:
-                return None
-            self.heard = [h for h in self.heard if h[2] is not answer]
-            message = side.answer(answer["message"])
-        if side.have:
-            self.say(GOSSIP, 3, {0: sorted(side.have)})
-        return side.need
-
-    # ---- datagrams: dht.md ----
-    def datagrams(self, port, node_key):
-        self.u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.u.bind(("127.0.0.1", 0))
-        self.u.connect(("127.0.0.1", port))
-        self.u.settimeout(5 * SLOW)
-        self.peer = node_key
-        self.shared = crypto.x25519(crypto.x_secret_of_seed(self.seed), crypto.x_of_node(node_key))
-
-    def ask(self, number, body):
-        """(number, fields) of the answer to a request, whose padding makes room for any answer."""
-        request = os.urandom(8)
-        plain = bytes([number]) + request + write(body)
-        head = b"\x01" + self.peer[:4] + self.key + os.urandom(24)
-        key = NET.hash("souk:dht-seal", self.shared, self.key, self.peer)
-        self.u.send(head + crypto.xaead_seal(key, head[37:], plain, head))
-        while True:
-            data = self.u.recv(2000)
-            assert len(data) <= 1200 and data[:5] == b"\x01" + self.key[:4] and data[5:37] == self.peer
-            key = NET.hash("souk:dht-seal", self.shared, self.peer, self.key)
-            plain = crypto.xaead_open(key, data[37:61], data[61:], data[:61])
-            assert plain is not None, "a datagram does not open"
-            if plain[1:9] == request:
-                family = Family.load("datagram")
-                return plain[0], family.read(family.numbers[plain[0]], plain[9:])
-
-
 node = c.node(BUILD, "native", flags=["--reconcile-ms", "500", "--log", "warn"])
 node.ready = lambda: (node.home / "souk.sock").exists()
 peer, eva = Foreign(), Person()
@@ -261,65 +103,29 @@ def gives_records():
            "records of a person are given as the very bytes received")
 
 
-def seal(plain, to, ad):
-    """crypto.md, section 7."""
-    size = next(s for s in records.SEALED_SIZES if s >= len(plain) + 51)
-    e = os.urandom(32)
-    public = crypto.x25519(e)
-    key = crypto.blake2b(crypto.x25519(e, to) + public + to, "souk:seal")
-    padded = len(plain).to_bytes(2, "big") + plain
-    return b"\x01" + public + crypto.aead_seal(crypto.hchacha20(key, bytes(16)), bytes(12),
-                                               padded + bytes(size - 49 - len(padded)), ad)
-
-
 def gets_a_letter():
+    peer.people[eva.id] = eva
     with node.client() as k:
         sent = k.call("message.send", to=eva.id, text="Bonjour Eva")["id"]
-        envelope = peer.until(lambda ch, n, m: (ch, n) == (MAIL, 1))
-        c.that(envelope is not None, "a letter is delivered to the node that the profile names")
-        if envelope is None:
-            return
-        mail, e = Family.load("mail"), Family.load("mail").read("envelope", envelope["envelope"])
-        inner = mail.read("inner", records.seal_open(eva.secret, e["to"], e["sealed"]))
-        letter = mail.read("letter", inner["letter"])
-        letter_id = NET.hash("souk:letter", inner["letter"])
-        c.that(letter["body"].decode() == "Bonjour Eva" and letter["from"] == c.owner and letter_id == sent,
-               "it opens with the prekey's secret, and says what was written")
-        c.that(NET.signed(c.owner, inner["sig"], "souk:letter-to", letter_id, e["prekey"], inner.get("where", b"")),
-               "signed for this prekey")
-        peer.say(MAIL, 2, {0: letter_id, 1: eva.id, 2: 0, 3: eva.sign("souk:letter-ack", letter_id, b"\x00")})
+        peer.until(lambda *_: peer.letters)
+        letter, letter_id = peer.letters[0] if peer.letters else ({}, None)
+        c.that(letter_id == sent and letter["body"].decode() == "Bonjour Eva" and letter["from"] == c.owner,
+               "a letter comes to the node that the profile names, opens and verifies")
 
         def received():
             rows = [m for m in k.call("message.list")["messages"] if m["id"] == sent]
             return rows and rows[0]["state"] == "received"
-        c.that(wait_for(received, 10 * SLOW) is not None, "an acknowledgement ends it")
+        c.that(wait_for(received, 10 * SLOW) is not None, "its acknowledgement is told to its writer")
 
 
 def writes_a_letter():
-    came = None
-    for _ in range(20):  # a new identity publishes its first prekeys in its own time
-        peer.say(GOSSIP, 8, {0: c.owner, 1: PREKEY})
-        came = peer.until(lambda ch, n, m: (ch, n) == (GOSSIP, 5) and any(
-            records.envelope(NET, r)[0][1:3] == [PREKEY, c.owner] for r in m["records"]), 1)
-        if came:
-            break
-    c.that(came is not None, "prekeys are given when asked for")
-    if came is None:
-        return
-    body = Family.load("record").check("prekey", records.envelope(NET, came["records"][0])[0][6])
-    key = next(w["key"] for w in body["keys"] if w["from"] <= now_ms() < w["until"])
-    thread = NET.hash("souk:thread", *sorted([c.owner, eva.id]), bytes(32))
-    letter = write({0: eva.id, 1: c.owner, 2: thread, 3: 1, 4: now_ms(), 5: "Bonjour Ann, oui !".encode()})
-    letter_id = NET.hash("souk:letter", letter)
-    inner = write({0: letter, 1: eva.sign("souk:letter-to", letter_id, key)})
-    envelope = write({0: c.owner, 1: key, 2: seal(inner, key, c.owner)})
-    peer.say(MAIL, 1, {0: envelope})
-    ack = peer.until(lambda ch, n, m: (ch, n) == (MAIL, 2) and m["letter"] == letter_id)
-    c.that(ack is not None and ack["verdict"] == 0, "a letter to the owner is acknowledged", ack)
-    c.that(ack is not None and NET.signed(c.owner, ack["sig"], "souk:letter-ack", letter_id, b"\x00"), "with a signature")
+    ack, thread = peer.post(eva, c.owner, 1, "Bonjour Ann, oui !".encode())
+    c.that(ack is not None and ack["verdict"] == 0, "a letter to the owner is acknowledged, signed", ack)
     with node.client() as k:
         texts = {m["text"]: m["thread"] for m in k.call("message.list")["messages"]}
         c.that(texts.get("Bonjour Ann, oui !") == thread, "and stands in the thread of the two", texts)
+    ack, _ = peer.post(eva, c.owner, 99, b"?")
+    c.that(ack is not None and ack["verdict"] == 27, "a kind that is not known is refused for good: 27", ack)
 
 
 def speaks_to_the_dht():
@@ -345,4 +151,120 @@ def speaks_to_the_dht():
     c.that(number == 18 and answer["value"] == value, "and given back as the very bytes", number)
 
 
-c.run([start, shakes_hands, settles_a_topic, gives_records, gets_a_letter, writes_a_letter, speaks_to_the_dht])
+def submit(transfer):
+    """What an issuer says to a transfer: (number, fields)."""
+    transfer_id = NET.hash("souk:transfer", read(transfer)[0])
+    peer.heard = [h for h in peer.heard if h[0] != LEDGER]
+    peer.say(LEDGER, 1, {0: transfer})
+    fields = peer.until(lambda ch, n, m: ch == LEDGER and n in (2, 3) and m["transfer"] == transfer_id)
+    return next((n for ch, n, m in peer.heard if m is fields), 0), fields
+
+
+def made(minor):
+    """A note for Eva: as a map, and its id."""
+    n = {0: minor, 1: ledger.simple_lock(eva.id), 3: os.urandom(16), 4: os.urandom(16)}
+    return n, ledger.note_id(NET, c.owner, Family.load("ledger").check("note", n))
+
+
+def spend(note_id, into):
+    body = write({0: c.owner, 1: ledger.TRANSFER, 2: [note_id], 3: into})
+    return write({0: body, 1: [{0: 0, 1: [{0: eva.id, 1: eva.sign("souk:transfer", body)}]}]})
+
+
+def uses_credit():
+    """credit.md: joining, a draw, its receipt, the same again, a double spend, consistency of heads."""
+    with node.client() as k:
+        k.call("credit.issuer", name="Grains", code="GRN", decimals=0, limit_minor=100, auto_approve=True)
+        asked = now_ms()
+        peer.say(LEDGER, 12, {0: c.owner, 1: eva.id, 2: asked, 4: eva.sign("souk:join", c.owner, eva.id,
+                                                                           asked.to_bytes(8, "big"))})
+        joined = peer.until(lambda ch, n, m: (ch, n) == (LEDGER, 13))
+        c.that(joined is not None and joined["state"] == 2 and joined["limit_minor"] == 100, "a member joins", joined)
+        note, note_id = made(60)
+        body = write({0: c.owner, 1: ledger.DRAW, 2: [], 3: [note], 4: eva.id, 5: 60})
+        draw = write({0: body, 1: [], 2: eva.sign("souk:transfer", body)})
+        number, first = submit(draw)
+        c.that(number == 2 and ledger.receipt_check(NET, c.owner, c.owner, first["receipt"]), "a draw is entered", number)
+        number, again = submit(draw)
+        c.that(number == 2 and again["receipt"]["index"] == first["receipt"]["index"], "submitted again it is the same leaf")
+        number, entered = submit(spend(note_id, [made(25)[0], made(35)[0]]))
+        c.that(number == 2 and entered["receipt"]["index"] > first["receipt"]["index"], "the note is spent into two")
+        number, refused = submit(spend(note_id, [made(60)[0]]))
+        c.that(number == 3 and refused["why"] == 4 and refused["note"] == note_id, "and not a second time", refused)
+        c.that(number == 3 and refused["first"]["entry"] == entered["receipt"]["entry"] and
+               ledger.receipt_check(NET, c.owner, c.owner, refused["first"]), "the refusal shows by what it was spent")
+        number, refused = submit(spend(note_id, [made(61)[0]]))
+        c.that(number == 3, "nor for more than it was worth")
+        heads = first["receipt"]["head"], entered["receipt"]["head"]
+        peer.say(LEDGER, 6, {0: c.owner, 1: heads[0]["size"], 2: heads[1]["size"]})
+        proof = peer.until(lambda ch, n, m: (ch, n) == (LEDGER, 7))
+        c.that(proof is not None and ledger.consistent(heads[0]["size"], heads[0]["root"], heads[1]["size"],
+                                                       heads[1]["root"], proof["path"]),
+               "the later head is proven to go on from the earlier one", proof)
+
+
+# ---- a purchase on the direct rail: trade.md ----
+def fact(kind, body, before=None, seen=None):
+    """A fact of Eva's about her purchase."""
+    envelope = {0: 1, 1: c.trade, 2: eva.id, 3: 0, 4: before.e["seq"] + 1 if before else 1,
+                6: [{0: seen.author, 1: seen.id}] if seen else [], 7: kind, 8: now_ms(), 9: body}
+    if before:
+        envelope[5] = before.id
+    return write({0: envelope, 1: eva.sign("souk:fact", write(envelope))})
+
+
+def key_of_eva():
+    """A trade key with proof of possession, and where to pay to."""
+    seed = os.urandom(32)
+    key = crypto.public_of(seed)
+    proof = crypto.sign(seed, NET.hash("souk:possession", key, c.trade, eva.id))
+    return {0: key, 1: proof, 2: crypto.public_of(os.urandom(32))}
+
+
+def comes(kind):
+    """The seller's fact of that kind, out of a letter."""
+    def there():
+        found = [trade.Fact(NET, m["body"]) for m, _ in peer.letters if m["kind"] == 2]
+        return [f for f in found if f.kind == kind]
+    peer.until(lambda *_: there())
+    return there()[0]
+
+
+def buys():
+    price, hour, now = [12000, b"EUR"], 3600000, now_ms()
+    revision = records.envelope(NET, peer.held[c.listing][2])[0][4]
+    terms = {0: os.urandom(16), 1: eva.id, 2: c.owner, 5: c.listing, 6: revision, 7: 1, 9: price, 12: price, 15: 1, 17: 2,
+             19: 0, 21: now + 2 * hour, 22: now + 3 * hour, 23: now + 4 * hour, 24: now + 5 * hour, 25: now + 7 * hour,
+             27: now + 20 * hour, 28: hour, 29: 0, 30: 5000, 31: now + hour}
+    fields = Family.load("fact").check("terms", terms)
+    trade.terms_check(fields)
+    c.trade, stub = trade.trade_id(NET, fields), trade.stub_of(NET, fields)
+    offer = fact(1, {0: terms, 1: key_of_eva(), 2: eva.sign("souk:stub", stub)})
+    ack, _ = peer.post(eva, c.owner, 2, offer, c.trade)
+    c.that(ack is not None and ack["verdict"] == 0, "an offer is taken", ack)
+    with node.client() as k:
+        def phase(name):
+            return wait_for(lambda: k.call("trade.show", trade=c.trade)["row"]["phase"] == name, 10 * SLOW) is not None
+        c.that(phase("offered"), "and stands")
+        k.call("trade.accept", trade=c.trade)
+        offer, accept = trade.Fact(NET, offer), comes(trade.ACCEPT)
+        c.that(trade.Trade(NET, [offer, accept]).accepted(accept) is not None, "the accept makes a contract of it")
+        paid_sig = eva.sign("souk:paid", stub)
+        ack, _ = peer.post(eva, c.owner, 2, fact(11, {1: paid_sig}, offer, accept), c.trade)
+        c.that(ack is not None and ack["verdict"] == 0 and phase("paid"), "the buyer says paid", ack)
+        k.call("trade.received", trade=c.trade)
+        received = comes(12)
+        c.that(NET.signed(c.owner, received.body["stub_sig"], "souk:received", stub), "the seller signs that it came")
+        proof = {0: read(stub), 1: offer.body["stub_sig"], 2: accept.body["stub_sig"], 4: paid_sig,
+                 5: received.body["stub_sig"]}
+        c.that(records.stub_proof(NET, {"bytes": write(proof).hex()}) == "good", "a stranger can check the trade")
+        peer.say(GOSSIP, 2, {0: [eva.record(4, "people/" + c.owner[:1].hex(), {0: c.owner, 1: 5, 3: "Parfait.", 4: proof})]})
+
+        def rated():
+            rows = k.call("rating.list", subject=c.owner)["ratings"]
+            return rows and rows[0]["stars"] == 5 and rows[0]["author"] == eva.id
+        c.that(wait_for(rated, 10 * SLOW) is not None, "and the buyer's rating counts")
+
+
+c.run([start, shakes_hands, settles_a_topic, gives_records, gets_a_letter, writes_a_letter, speaks_to_the_dht,
+       uses_credit, buys])
