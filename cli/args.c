@@ -15,26 +15,6 @@ const struct api_method *method_find(const char *name)
     return NULL;
 }
 
-bool duration_parse(const char *text, uint64_t *ms)
-{
-    static const struct {
-        const char *unit;
-        uint64_t ms;
-    } units[] = {{"ms", 1},       {"s", 1000},      {"m", 60000}, {"h", 3600000},
-                 {"d", 86400000}, {"w", 604800000}, {"", 1}};
-    char *end;
-    errno = 0;
-    double v = strtod(text, &end);
-    if (errno || end == text || v < 0 || v > 1e12)
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(end, units[i].unit) == 0) {
-            *ms = (uint64_t)(v * (double)units[i].ms);
-            return true;
-        }
-    return false;
-}
-
 /* ---- ids that were shown ---- */
 static FILE *ids_open(const struct cli *cli, const char *mode)
 {
@@ -82,192 +62,6 @@ int id_resolve(struct cli *cli, const char *text, uint8_t out[static 32], struct
                       text);
 }
 
-/* ---- values ---- */
-static bool type_is(const char *type, const char *word)
-{
-    size_t n = strlen(word);
-    return strncmp(type, word, n) == 0 && (type[n] == 0 || type[n] == ' ');
-}
-
-static bool ends_with(const char *s, const char *tail)
-{
-    size_t n = strlen(s), k = strlen(tail);
-    return n >= k && strcmp(s + n - k, tail) == 0;
-}
-
-static int pack_currency_text(struct cli *cli, struct buf *b, const char *text, struct report *r)
-{
-    struct currency c;
-    uint8_t id[32];
-    if (currency_from_iso(&c, text) == 0) {
-        pack_bin(b, span(text, 3));
-        return 0;
-    }
-    int err = id_resolve(cli, text, id, r);
-    if (err)
-        return report_set(r, SOUK_EUSAGE, "'%s' is no currency: give EUR, CHF, … or the id of an issuer",
-                          text);
-    pack_bin(b, span(id, 32));
-    return 0;
-}
-
-/* Decimals of an issuer's credit, as the node knows them. */
-static int issuer_decimals(struct cli *cli, struct span issuer, struct report *r)
-{
-    struct buf params = {0}, result = {0};
-    struct arena a;
-    struct api_credit_balance_result m;
-    arena_init(&a, 65536);
-    pack_map(&params, 1);
-    pack_cstr(&params, "issuer");
-    pack_bin(&params, issuer);
-    int err = client_call(cli->client, "credit.balance", buf_view(&params), &result, r);
-    int decimals = 0;
-    if (!err && api_credit_balance_result_decode(&m, buf_view(&result), &a, r) == 0 && m.balances_n)
-        decimals = (int)m.balances[0].decimals;
-    arena_free(&a);
-    buf_free(&params);
-    buf_free(&result);
-    return err ? err : decimals;
-}
-
-/* "12.50 EUR", "12.50EUR", "12.50 ISSUER", or "12.50" with --currency. */
-static int pack_amount_text(struct cli *cli, struct buf *b, const char *text, const char *currency,
-                            struct report *r)
-{
-    size_t n = strspn(text, "0123456789.,");
-    const char *rest = text + n + strspn(text + n, " ");
-    struct buf cur = {0};
-    int64_t minor = 0;
-    int err = 0, decimals = 2;
-    if (*rest)
-        currency = rest;
-    if (!currency)
-        return report_set(r, SOUK_EUSAGE, "'%s' has no currency: write \"%s EUR\", or give --currency",
-                          text, text);
-    if ((err = pack_currency_text(cli, &cur, currency, r))) {
-        buf_free(&cur);
-        return err;
-    }
-    if (cur.n == 5) { /* a bin of 3 */
-        struct currency c;
-        currency_from_iso(&c, currency);
-        decimals = currency_decimals(&c);
-    } else
-        decimals = issuer_decimals(cli, span(cur.p + 2, 32), r);
-    if (decimals < 0)
-        err = decimals;
-    else if (amount_parse(&minor, text, n, decimals))
-        err = report_set(r, SOUK_EUSAGE, "'%s' is not an amount with at most %d decimals", text, decimals);
-    if (!err) {
-        pack_array(b, 2);
-        pack_int(b, minor);
-        buf_span(b, buf_view(&cur));
-    }
-    buf_free(&cur);
-    return err;
-}
-
-struct context {
-    struct cli *cli;
-    const char *flag, *currency;
-    struct report *r;
-};
-static int pack_value(struct context *x, struct buf *b, const char *type, const char *text);
-
-/* "k=v,k=v" for a struct; a word alone is the first field. */
-static int pack_struct(struct context *x, struct buf *b, const struct api_type *t, const char *text)
-{
-    struct buf body = {0};
-    size_t n = 0;
-    int err = 0;
-    char *copy = xmemdup(text, strlen(text) + 1), *save = NULL;
-    for (char *part = strtok_r(copy, ",", &save); part && !err; part = strtok_r(NULL, ",", &save)) {
-        char *eq = strchr(part, '=');
-        const char *name = eq ? part : t->fields[0].name, *value = eq ? eq + 1 : part;
-        if (eq)
-            *eq = 0;
-        const struct api_field *f = NULL;
-        for (size_t i = 0; i < t->fields_n; i++)
-            if (strcmp(t->fields[i].name, name) == 0)
-                f = &t->fields[i];
-        if (!f) {
-            err = report_set(x->r, SOUK_EUSAGE, "--%s: there is no '%s' in a %s", x->flag, name, t->name);
-            break;
-        }
-        pack_cstr(&body, name);
-        err = pack_value(x, &body, f->type, value);
-        n++;
-    }
-    if (!err) {
-        pack_map(b, n);
-        buf_span(b, buf_view(&body));
-    }
-    free(copy);
-    buf_free(&body);
-    return err;
-}
-
-static const struct api_type *type_find(const char *type)
-{
-    for (size_t i = 0; i < api_types_n; i++)
-        if (type_is(type, api_types[i].name) && api_types[i].fields)
-            return &api_types[i];
-    return NULL;
-}
-
-static int pack_number(struct context *x, struct buf *b, const char *text)
-{
-    char *end;
-    uint64_t ms;
-    errno = 0;
-    long long v = strtoll(text, &end, 10);
-    if ((ends_with(x->flag, "-ms") || ends_with(x->flag, "for")) && duration_parse(text, &ms)) {
-        pack_uint(b, ms);
-        return 0;
-    }
-    if (errno || end == text || *end)
-        return report_set(x->r, SOUK_EUSAGE, "--%s: '%s' is not a whole number", x->flag, text);
-    pack_int(b, v);
-    return 0;
-}
-
-static int pack_value(struct context *x, struct buf *b, const char *type, const char *text)
-{
-    uint8_t id[32];
-    const struct api_type *t;
-    if (text[0] == '{' || text[0] == '[')
-        return json_to_wire(b, span_str(text), x->r);
-    if (type_is(type, "uint") || type_is(type, "int"))
-        return pack_number(x, b, text);
-    if (type_is(type, "bool")) {
-        pack_bool(b, strcmp(text, "no") != 0 && strcmp(text, "false") != 0);
-        return 0;
-    }
-    if (type_is(type, "id") || type_is(type, "identity") || type_is(type, "node")) {
-        int err = id_resolve(x->cli, text, id, x->r);
-        if (!err)
-            pack_bin(b, span(id, 32));
-        return err;
-    }
-    if (type_is(type, "amount"))
-        return pack_amount_text(x->cli, b, text, x->currency, x->r);
-    if (type_is(type, "currency"))
-        return pack_currency_text(x->cli, b, text, x->r);
-    if (type_is(type, "bin")) {
-        struct buf file = {0};
-        int err = cli_file(text, 4 << 20, &file, x->r);
-        if (!err)
-            pack_bin(b, buf_view(&file));
-        buf_free(&file);
-        return err;
-    }
-    if ((t = type_find(type)))
-        return pack_struct(x, b, t, text);
-    pack_cstr(b, text);
-    return 0;
-}
-
 /* ---- the map ---- */
 enum { GIVEN_MOST = 256 };
 struct given {
@@ -296,17 +90,33 @@ static const struct api_field *position_of(const struct command *cmd, const stru
     const char *s = cmd->position;
     while (s && *s) {
         size_t n = strcspn(s, " ");
-        if (index-- == 0)
+        if (!memchr(s, '=', n) && index-- == 0)
             return field_of(m, s, n);
         s += n + strspn(s + n, " ");
     }
     return NULL;
 }
 
+/* Positions such as "mark=follow" are given already. */
+static void collect_fixed(struct arena *words, const struct command *cmd, const struct api_method *m,
+                          struct given *out, size_t *n)
+{
+    for (const char *s = cmd->position; s && *s;) {
+        size_t len = strcspn(s, " "), name = strcspn(s, "= ");
+        const struct api_field *f = name < len ? field_of(m, s, name) : NULL;
+        if (f)
+            out[(*n)++] = (struct given){f, f->name,
+                                         arena_printf(words, "%.*s", (int)(len - name - 1), s + name + 1)};
+        s += len + strspn(s + len, " ");
+    }
+}
+
 static int collect(struct arena *words, const struct command *cmd, const struct api_method *m, int argc,
                    char **argv, struct given *out, size_t *n, struct report *r)
 {
     size_t position = 0;
+    const char *name = arena_printf(words, "souk %s%s%s", cmd->group, *cmd->verb ? " " : "", cmd->verb);
+    collect_fixed(words, cmd, m, out, n);
     for (int i = 0; i < argc; i++) {
         const struct api_field *f;
         const char *a = argv[i], *eq = NULL, *value = a;
@@ -326,9 +136,8 @@ static int collect(struct arena *words, const struct command *cmd, const struct 
             else if (f)
                 return report_set(r, SOUK_EUSAGE, "%s wants a value (%s)", a, f->type);
             else
-                return report_set(r, SOUK_EUSAGE,
-                                  "%s is not a flag of `souk %s %s`; `souk help %s %s` lists them", a,
-                                  cmd->group, cmd->verb, cmd->group, cmd->verb);
+                return report_set(r, SOUK_EUSAGE, "%s is not a flag of `%s`; `souk help%s` lists them", a,
+                                  name, name + 4);
         } else {
             f = position_of(cmd, m, position++);
             /* Words beyond the last position belong to it: souk search vélo enfant. */
@@ -338,8 +147,7 @@ static int collect(struct arena *words, const struct command *cmd, const struct 
                 continue;
             }
             if (!f)
-                return report_set(r, SOUK_EUSAGE, "'%s' is one word too many for `souk %s %s`", a,
-                                  cmd->group, cmd->verb);
+                return report_set(r, SOUK_EUSAGE, "'%s' is one word too many for `%s`", a, name);
         }
         if (*n == GIVEN_MOST)
             return report_set(r, SOUK_EUSAGE, "too many flags");
@@ -348,17 +156,15 @@ static int collect(struct arena *words, const struct command *cmd, const struct 
     return 0;
 }
 
-static int pack_field(struct context *x, struct buf *b, const struct given *g, size_t n, size_t first)
+static int pack_field(struct value_context *x, struct buf *b, const struct given *g, size_t n, size_t first)
 {
     const struct api_field *f = g[first].field;
-    char flag[64];
-    snprintf(flag, sizeof flag, "%s", f->name);
-    for (char *s = flag; *s; s++)
+    snprintf(x->flag, sizeof x->flag, "%s", f->name);
+    for (char *s = x->flag; *s; s++)
         *s = *s == '_' ? '-' : *s;
-    x->flag = flag;
     pack_cstr(b, f->name);
     if (!type_is(f->type, "array"))
-        return pack_value(x, b, f->type, g[first].value);
+        return value_pack(x, b, f, f->type, g[first].value);
     const char *of = strstr(f->type, " of ");
     if (!of)
         return report_set(x->r, SOUK_EINTERNAL, "type %s", f->type);
@@ -371,21 +177,41 @@ static int pack_field(struct context *x, struct buf *b, const struct given *g, s
     int err = 0;
     for (size_t i = first; i < n && !err; i++)
         if (g[i].field == f)
-            err = pack_value(x, b, of + 4, g[i].value);
+            err = value_pack(x, b, f, of + 4, g[i].value);
     return err;
 }
 
-int args_params(struct cli *cli, const struct command *cmd, const struct api_method *m, int argc,
-                char **argv, struct buf *params, struct report *r)
+/* The currency that goes for amounts without one: --currency; or that of an amount, "60 EUR", which then
+ * stands for --currency where the method takes it. */
+static int find_currency(struct value_context *x, const struct api_method *m, struct given *given,
+                         size_t *n)
+{
+    const struct api_field *f = field_of(m, "currency", 8);
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp(given[i].field->name, "currency") == 0)
+            x->currency = given[i].value;
+    for (size_t i = 0; i < *n && f && !x->currency; i++) {
+        const char *space = strchr(given[i].value, ' ');
+        if (strncmp(given[i].field->doc, MINOR_DOC, strlen(MINOR_DOC)) != 0 || !space)
+            continue;
+        if (*n == GIVEN_MOST)
+            return report_set(x->r, SOUK_EUSAGE, "too many flags");
+        x->currency = space + strspn(space, " ");
+        given[(*n)++] = (struct given){f, f->name, x->currency};
+    }
+    return 0;
+}
+
+static int make_params(struct cli *cli, const struct command *cmd, const struct api_method *m, int argc,
+                       char **argv, bool whole, struct buf *params, struct report *r)
 {
     struct given given[GIVEN_MOST];
-    struct context x = {cli, NULL, NULL, r};
+    struct value_context x = {.cli = cli, .r = r};
     size_t n = 0, fields = 0;
     int err = collect(&cli->words, cmd, m, argc, argv, given, &n, r);
     struct buf body = {0};
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(given[i].field->name, "currency") == 0)
-            x.currency = given[i].value;
+    if (!err)
+        err = find_currency(&x, m, given, &n);
     for (size_t i = 0; i < n && !err; i++) {
         bool done = false;
         for (size_t k = 0; k < i; k++)
@@ -397,7 +223,7 @@ int args_params(struct cli *cli, const struct command *cmd, const struct api_met
         err = pack_field(&x, &body, given, n, i);
         fields++;
     }
-    for (size_t i = 0; i < m->params_n && !err; i++) {
+    for (size_t i = 0; i < m->params_n && !err && whole; i++) {
         bool there = !m->params[i].required || strcmp(m->params[i].name, "passphrase") == 0;
         for (size_t k = 0; k < n; k++)
             there |= given[k].field == &m->params[i];
@@ -411,4 +237,16 @@ int args_params(struct cli *cli, const struct command *cmd, const struct api_met
     }
     buf_wipe(&body);
     return err;
+}
+
+int args_params(struct cli *cli, const struct command *cmd, const struct api_method *m, int argc,
+                char **argv, struct buf *params, struct report *r)
+{
+    return make_params(cli, cmd, m, argc, argv, true, params, r);
+}
+
+int args_some(struct cli *cli, const struct command *cmd, const struct api_method *m, int argc, char **argv,
+              struct buf *params, struct report *r)
+{
+    return make_params(cli, cmd, m, argc, argv, false, params, r);
 }

@@ -38,12 +38,6 @@ static int add_photo(struct cli *cli, const char *path, const char *alt, struct 
     return err;
 }
 
-static int fail(const struct report *r, int err)
-{
-    show_error(r);
-    return cli_exit(err);
-}
-
 int verb_photo(struct cli *cli, const struct command *cmd, int argc, char **argv)
 {
     struct report r = {0};
@@ -60,7 +54,7 @@ int verb_photo(struct cli *cli, const struct command *cmd, int argc, char **argv
     if (!err)
         show_result(cli, cmd, buf_view(&result));
     buf_free(&result);
-    return err ? fail(&r, err) : EXIT_DONE;
+    return err ? cli_fail(&r, err) : EXIT_DONE;
 }
 
 static int get_slice(struct cli *cli, const uint8_t root[32], uint64_t offset, FILE *out, uint64_t *total,
@@ -116,16 +110,15 @@ int verb_photo_get(struct cli *cli, const struct command *cmd, int argc, char **
         fclose(out);
     if (err && out)
         remove(argv[1]);
-    return err ? fail(&r, err) : EXIT_DONE;
+    return err ? cli_fail(&r, err) : EXIT_DONE;
 }
 
-/* Each --photo FILE becomes --photos ROOT. */
-int verb_listing_new(struct cli *cli, const struct command *cmd, int argc, char **argv)
+/* Each --photo FILE becomes --photos ROOT for the verb that follows. */
+static int with_photos(struct cli *cli, const struct command *cmd, int argc, char **argv, verb_fn *then)
 {
+    static char flag[] = "--photos";
     char *args[ARGS_MOST], hex[PHOTOS_MOST][65];
-    int n = 0, photos = 0, code = cli_open(cli);
-    if (code)
-        return code;
+    int n = 0, photos = 0;
     for (int i = 0; i < argc && n + 2 < ARGS_MOST; i++) {
         if (strcmp(argv[i], "--photo") != 0 || i + 1 == argc) {
             args[n++] = argv[i];
@@ -134,17 +127,30 @@ int verb_listing_new(struct cli *cli, const struct command *cmd, int argc, char 
         struct report r = {0};
         struct buf result = {0};
         struct id root;
+        int code = cli_open(cli);
+        if (code)
+            return code;
         int err = photos == PHOTOS_MOST
                       ? report_set(&r, SOUK_EUSAGE, "a listing has at most %d photos", PHOTOS_MOST)
                       : add_photo(cli, argv[++i], NULL, &root, &result, &r);
         buf_free(&result);
         if (err)
-            return fail(&r, err);
+            return cli_fail(&r, err);
         hex_encode(hex[photos], root.b, sizeof root.b);
-        args[n++] = (char *)(uintptr_t) "--photos"; /* NOLINT: read only */
+        args[n++] = flag;
         args[n++] = hex[photos++];
     }
-    return run_method(cli, cmd, n, args);
+    return then(cli, cmd, n, args);
+}
+
+int verb_listing_new(struct cli *cli, const struct command *cmd, int argc, char **argv)
+{
+    return with_photos(cli, cmd, argc, argv, run_method);
+}
+
+int verb_listing_edit(struct cli *cli, const struct command *cmd, int argc, char **argv)
+{
+    return with_photos(cli, cmd, argc, argv, listing_edit);
 }
 
 /* Appends a field to a finished map. */
@@ -262,5 +268,5 @@ int verb_import(struct cli *cli, const struct command *cmd, int argc, char **arg
     buf_free(&params);
     buf_free(&check);
     buf_free(&pairs);
-    return err ? fail(&r, err) : EXIT_DONE;
+    return err ? cli_fail(&r, err) : EXIT_DONE;
 }

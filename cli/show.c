@@ -66,6 +66,35 @@ static void put_size(char *out, size_t cap, int64_t bytes)
     snprintf(out, cap, i && v < 9.95 ? "%.1f %s" : "%.0f %s", v, units[i]);
 }
 
+/* An amount, [minor, currency]: "12.50 EUR"; of an issuer, whose decimals are not told here, in minor
+ * units.
+ */
+static bool put_amount(struct cursor *c, char *out, size_t cap)
+{
+    struct cursor probe = *c;
+    struct currency iso;
+    char code[4] = "", number[32], hex[65];
+    if (cursor_array(&probe, 0, SIZE_MAX) != 2 ||
+        (cursor_peek(&probe) != WIRE_UINT && cursor_peek(&probe) != WIRE_INT))
+        return false;
+    int64_t minor = cursor_int(&probe, INT64_MIN, INT64_MAX);
+    struct span currency = cursor_peek(&probe) == WIRE_BIN ? cursor_bin(&probe, 0, 64) : span(NULL, 0);
+    cursor_leave(&probe);
+    if (probe.err || (currency.n != 3 && currency.n != 32))
+        return false;
+    if (currency.n == 3)
+        memcpy(code, currency.p, 3);
+    if (currency.n == 32)
+        snprintf(out, cap, "%lld of %.12s", (long long)minor, hex_encode(hex, currency.p, 32));
+    else if (currency_from_iso(&iso, code) == 0)
+        snprintf(out, cap, "%s %s", amount_format(number, sizeof number, minor, currency_decimals(&iso)),
+                 code);
+    else
+        return false;
+    *c = probe;
+    return true;
+}
+
 /* One value as a person reads it.  short_ids: in tables. */
 static void cell(struct cli *cli, struct cursor *c, const char *field, bool short_ids, char *out,
                  size_t cap)
@@ -104,6 +133,8 @@ static void cell(struct cli *cli, struct cursor *c, const char *field, bool shor
         break;
     }
     case WIRE_ARRAY: {
+        if (put_amount(c, out, cap))
+            break;
         struct buf b = {0};
         struct cursor probe = *c;
         size_t n = cursor_array(&probe, 0, SIZE_MAX);
@@ -294,14 +325,30 @@ static const char *columns_for(const char *spec, const char *field, char *out, s
     return NULL;
 }
 
+/* Does the map at m also say it in words: `price_text` beside `price`? */
+static bool has_words(struct cursor m, const char *key)
+{
+    size_t fields = cursor_map(&m, 1024), n = strlen(key);
+    for (size_t i = 0; i < fields && !m.err; i++) {
+        struct span k = cursor_str(&m, 0, 63);
+        if (k.n == n + 5 && memcmp(k.p, key, n) == 0 && memcmp(k.p + n, "_text", 5) == 0)
+            return true;
+        cursor_skip(&m);
+    }
+    return false;
+}
+
 static void show_map(struct cli *cli, const struct command *cmd, struct cursor *c, unsigned indent)
 {
+    struct cursor whole = *c;
     size_t fields = cursor_map(c, 1024);
     for (size_t i = 0; i < fields && !c->err; i++) {
         char key[64], text[CELL_MOST], columns[256];
         struct span k = cursor_str(c, 0, 63);
         snprintf(key, sizeof key, "%.*s", (int)k.n, (const char *)k.p);
-        if (columns_for(cmd->show, key, columns, sizeof columns)) {
+        if (has_words(whole, key))
+            cursor_skip(c);
+        else if (columns_for(cmd->show, key, columns, sizeof columns)) {
             if (fields > 1)
                 printf("%*s%s:\n", (int)indent, "", key);
             show_table(cli, c, columns);

@@ -1,4 +1,4 @@
-/* verbs.c: verbs that are more than one call: files, passphrases, photos, events. */
+/* verbs.c: what verbs share: opening, asking, calling; and the verbs about the socket itself. */
 #include "cli/cli.h"
 #include "crypto/wire/cursor.h"
 #include "crypto/wire/json.h"
@@ -19,7 +19,7 @@ int cli_exit(int err)
                                   : EXIT_REFUSED;
 }
 
-static int fail(const struct report *r, int err)
+int cli_fail(const struct report *r, int err)
 {
     show_error(r);
     return cli_exit(err);
@@ -31,21 +31,23 @@ int cli_open(struct cli *cli)
     if (cli->client)
         return 0;
     int err = client_open(&cli->client, cli->home, cli->timeout_ms, &r);
-    return err ? fail(&r, err) : 0;
+    return err ? cli_fail(&r, err) : 0;
 }
 
-bool cli_confirm(struct cli *cli, const char *what)
+int cli_confirm(struct cli *cli, const char *what)
 {
     char line[16];
     if (cli->yes)
-        return true;
+        return 0;
     if (!isatty(STDIN_FILENO)) {
         fprintf(stderr, "souk: this cannot be undone: %s. Add --yes if it is meant\n", what);
-        return false;
+        return EXIT_USAGE;
     }
     fprintf(stderr, "This cannot be undone: %s.\nGo on? [y/N] ", what);
-    return fgets(line, sizeof line, stdin) &&
-           (line[0] == 'y' || line[0] == 'Y' || line[0] == 'o' || line[0] == 'O');
+    if (fgets(line, sizeof line, stdin) && strchr("yYoO", line[0]))
+        return 0;
+    fputs("souk: nothing was done\n", stderr);
+    return EXIT_REFUSED;
 }
 
 int cli_file(const char *path, size_t most, struct buf *out, struct report *r)
@@ -149,15 +151,29 @@ static int add_passphrase(struct cli *cli, const struct api_method *m, struct bu
     return 0;
 }
 
-static int call_and_show(struct cli *cli, const struct command *cmd, const char *method, struct span params)
+/* "listing.publish.ship_by: …" is the socket's name of what was a flag here: "--ship-by: …". */
+static void as_flag(struct report *r, const char *method)
+{
+    size_t n = strlen(method);
+    if (strncmp(r->text, method, n) != 0 || r->text[n] != '.')
+        return;
+    struct report was = *r;
+    for (char *s = was.text; *s && *s != ':'; s++)
+        *s = *s == '_' ? '-' : *s;
+    report_set(r, was.err, "--%s", was.text + n + 1);
+}
+
+int cli_call(struct cli *cli, const struct command *cmd, const char *method, struct span params)
 {
     struct report r = {0};
     struct buf result = {0};
     int err = client_call(cli->client, method, params, &result, &r);
     if (!err)
         show_result(cli, cmd, buf_view(&result));
+    else
+        as_flag(&r, method);
     buf_wipe(&result);
-    return err ? fail(&r, err) : EXIT_DONE;
+    return err ? cli_fail(&r, err) : EXIT_DONE;
 }
 
 int run_method(struct cli *cli, const struct command *cmd, int argc, char **argv)
@@ -165,147 +181,43 @@ int run_method(struct cli *cli, const struct command *cmd, int argc, char **argv
     const struct api_method *m = method_find(cmd->method);
     struct buf params = {0};
     struct report r = {0};
-    int code = cli_open(cli);
-    if (code)
-        return code;
-    int err = args_params(cli, cmd, m, argc, argv, &params, &r);
+    int code, err = args_params(cli, cmd, m, argc, argv, &params, &r);
     if (!err)
         err = add_passphrase(cli, m, &params, &r);
     if (err)
-        code = fail(&r, err);
-    else if (cmd->confirm && !cli_confirm(cli, m->doc))
-        code = EXIT_USAGE;
-    else
-        code = call_and_show(cli, cmd, cmd->method, buf_view(&params));
+        code = cli_fail(&r, err);
+    else if ((code = cli_open(cli)) == 0)
+        code = cmd->confirm ? cli_confirm(cli, m->doc) : 0;
+    if (!err && code == 0)
+        code = cli_call(cli, cmd, cmd->method, buf_view(&params));
     buf_wipe(&params);
     return code;
 }
 
-/* ---- identities ---- */
-static int new_identity(struct cli *cli, const struct command *cmd, const char *name)
+int cli_known(const struct command *cmd, int argc, char **argv, const char *flags)
 {
-    struct report r = {0};
-    struct span pass = {0};
-    struct buf params = {0};
-    int code = cli_open(cli);
-    if (code)
-        return code;
-    int err = cli_passphrase(cli, "choose a passphrase", true, &pass, &r);
-    if (err)
-        return fail(&r, err);
-    pack_map(&params, 2);
-    pack_cstr(&params, "name");
-    pack_cstr(&params, name);
-    pack_cstr(&params, "passphrase");
-    pack_str(&params, pass);
-    code = call_and_show(cli, cmd, "id.new", buf_view(&params));
-    buf_wipe(&params);
-    if (code == EXIT_DONE && !cli->json)
-        fputs("\nWrite the words down on paper. They bring this identity back when the machine is lost; "
-              "who reads them can take it.\n",
-              stderr);
-    return code;
+    for (int i = 0; i < argc; i += 2) {
+        size_t n = strlen(argv[i]);
+        const char *at = strncmp(argv[i], "--", 2) == 0 ? strstr(flags, argv[i]) : NULL;
+        bool known = at && (at[n] == ' ' || !at[n]);
+        if (known && i + 1 < argc)
+            continue;
+        if (known)
+            fprintf(stderr, "souk: %s wants a value\n", argv[i]);
+        else
+            fprintf(stderr, "souk: '%s' is not a flag of `souk %s%s%s`, which takes %s\n", argv[i],
+                    cmd->group, *cmd->verb ? " " : "", cmd->verb, flags);
+        return EXIT_USAGE;
+    }
+    return 0;
 }
 
-static const char *flag_value(int argc, char **argv, const char *flag)
+const char *cli_flag(int argc, char **argv, const char *flag)
 {
     for (int i = 0; i + 1 < argc; i++)
         if (strcmp(argv[i], flag) == 0)
             return argv[i + 1];
     return NULL;
-}
-
-int verb_init(struct cli *cli, const struct command *cmd, int argc, char **argv)
-{
-    const char *name = flag_value(argc, argv, "--name");
-    char line[128] = "";
-    if (!name && isatty(STDIN_FILENO)) {
-        fputs("a name that others will see: ", stderr);
-        if (fgets(line, sizeof line, stdin)) {
-            line[strcspn(line, "\r\n")] = 0;
-            name = line;
-        }
-    }
-    if (!name || !*name) {
-        fputs("souk: --name is missing: how others will see you\n", stderr);
-        return EXIT_USAGE;
-    }
-    return new_identity(cli, cmd, name);
-}
-
-int verb_new_identity(struct cli *cli, const struct command *cmd, int argc, char **argv)
-{
-    return verb_init(cli, cmd, argc, argv);
-}
-
-int verb_restore(struct cli *cli, const struct command *cmd, int argc, char **argv)
-{
-    const char *name = flag_value(argc, argv, "--name"), *file = flag_value(argc, argv, "--words-file");
-    struct report r = {0};
-    struct buf words = {0}, params = {0};
-    struct span pass = {0};
-    if (!name || !file) {
-        fputs("souk: give --name NAME and --words-file FILE (the 24 words; - for standard input)\n",
-              stderr);
-        return EXIT_USAGE;
-    }
-    int code = cli_open(cli);
-    if (code)
-        return code;
-    int err = cli_file(file, 400, &words, &r);
-    if (!err)
-        err = cli_passphrase(cli, "choose a passphrase", true, &pass, &r);
-    if (err)
-        return fail(&r, err);
-    while (words.n && strchr("\r\n ", words.p[words.n - 1]))
-        words.n--;
-    for (size_t i = 0; i < words.n; i++)
-        words.p[i] = words.p[i] == '\n' || words.p[i] == '\t' ? ' ' : words.p[i];
-    pack_map(&params, 3);
-    pack_cstr(&params, "name");
-    pack_cstr(&params, name);
-    pack_cstr(&params, "passphrase");
-    pack_str(&params, pass);
-    pack_cstr(&params, "words");
-    pack_str(&params, buf_view(&words));
-    code = call_and_show(cli, cmd, "id.restore", buf_view(&params));
-    buf_wipe(&params);
-    buf_wipe(&words);
-    return code;
-}
-
-int verb_unlock(struct cli *cli, const struct command *cmd, int argc, char **argv)
-{
-    const char *span_text = flag_value(argc, argv, "--for"), *as = flag_value(argc, argv, "--as");
-    struct report r = {0};
-    struct span pass = {0};
-    struct buf params = {0};
-    uint64_t for_ms = 0;
-    uint8_t id[32];
-    if (span_text && (!duration_parse(span_text, &for_ms) || for_ms > 86400000)) {
-        fprintf(stderr, "souk: --for: '%s' is not a time of at most a day, such as 15m\n", span_text);
-        return EXIT_USAGE;
-    }
-    int code = cli_open(cli);
-    if (code)
-        return code;
-    int err = as ? id_resolve(cli, as, id, &r) : 0;
-    if (!err)
-        err = cli_passphrase(cli, "passphrase", false, &pass, &r);
-    if (err)
-        return fail(&r, err);
-    pack_map(&params, as ? 3 : 2);
-    pack_cstr(&params, "passphrase");
-    pack_str(&params, pass);
-    pack_cstr(&params, "for_ms");
-    pack_uint(&params, for_ms);
-    if (as) {
-        pack_cstr(&params, "as");
-        pack_bin(&params, span(id, 32));
-    }
-    code = call_and_show(cli, cmd, "id.unlock", buf_view(&params));
-    buf_wipe(&params);
-    return code;
 }
 
 /* ---- the socket itself ---- */
@@ -318,7 +230,7 @@ int verb_describe(struct cli *cli, const struct command *cmd, int argc, char **a
         if (code)
             return code;
         pack_map(&params, 0);
-        code = call_and_show(cli, cmd, "api.describe", buf_view(&params));
+        code = cli_call(cli, cmd, "api.describe", buf_view(&params));
         buf_free(&params);
         return code;
     }
@@ -367,14 +279,14 @@ int verb_call(struct cli *cli, const struct command *cmd, int argc, char **argv)
     }
     buf_wipe(&params);
     buf_free(&result);
-    return err ? fail(&r, err) : EXIT_DONE;
+    return err ? cli_fail(&r, err) : EXIT_DONE;
 }
 
 int verb_events(struct cli *cli, const struct command *cmd, int argc, char **argv)
 {
     struct report r = {0};
     struct buf params = {0}, note = {0};
-    const char *after = flag_value(argc, argv, "--after");
+    const char *after = cli_flag(argc, argv, "--after");
     (void)cmd;
     int code = cli_open(cli);
     if (code)
@@ -394,5 +306,5 @@ int verb_events(struct cli *cli, const struct command *cmd, int argc, char **arg
     }
     buf_free(&params);
     buf_free(&note);
-    return fail(&r, err);
+    return cli_fail(&r, err);
 }

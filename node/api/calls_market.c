@@ -354,6 +354,8 @@ int do_listing_show(struct core *c, struct call *call, struct span params, struc
                                           .has_tags = m->has_tags,
                                           .tags = m->tags,
                                           .tags_n = m->tags_n,
+                                          .has_taken = l.taken > 0,
+                                          .taken = l.taken,
                                           .newest = l.newest};
     res.rental = (struct api_rental){.unit_ms = m->rental.unit_ms,
                                      .has_least = m->rental.has_least,

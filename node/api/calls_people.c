@@ -105,6 +105,8 @@ static int do_profile_show(struct core *c, struct call *call, struct span params
                                           .region = m.region,
                                           .has_away_until = m.has_away_until,
                                           .away_until = m.away_until,
+                                          .has_show_node = m.has_node,
+                                          .show_node = m.has_node,
                                           .listings = facts.listings,
                                           .ratings = facts.ratings,
                                           .stars_sum = facts.stars_sum,
@@ -283,30 +285,65 @@ static bool count_case(void *arg, const struct market_rating *rating)
     return true;
 }
 
+/* The name in a person's profile, or false. */
+static bool name_of(struct core *c, const struct identity *who, struct arena *a, struct span *out)
+{
+    struct record_row row;
+    struct record rec;
+    struct record_profile profile;
+    if (!market_of(c, who, RECORD_PROFILE, &row, &rec) ||
+        record_profile_decode(&profile, rec.body, a, NULL))
+        return false;
+    *out = profile.name;
+    return true;
+}
+
+static bool arbiter_of(struct core *c, const struct identity *who, struct arena *a, struct record *rec,
+                       struct record_arbiter *m, struct api_arbiter_row *out)
+{
+    struct record_row row;
+    if (!market_of(c, who, RECORD_ARBITER, &row, rec) || record_arbiter_decode(m, rec->body, a, NULL))
+        return false;
+    *out = (struct api_arbiter_row){.id = *who,
+                                    .fee_bp = m->fee_bp,
+                                    .languages = m->languages,
+                                    .languages_n = m->languages_n,
+                                    .delay_ms = m->delay_ms,
+                                    .by_rule = m->by_rule};
+    out->has_name = name_of(c, who, a, &out->name);
+    market_ratings(c->market, c, who, count_case, &out->ruled);
+    return true;
+}
+
 static bool one_arbiter(void *arg, const struct identity *who)
 {
     struct arbiters *k = arg;
-    struct record_row row;
     struct record rec;
     struct record_arbiter m;
-    struct record_profile profile;
-    if (!market_of(k->c, who, RECORD_ARBITER, &row, &rec) ||
-        record_arbiter_decode(&m, rec.body, k->a, NULL))
-        return true;
-    struct api_arbiter_row *out = &k->rows[k->n++];
-    *out = (struct api_arbiter_row){.id = *who,
-                                    .fee_bp = m.fee_bp,
-                                    .languages = m.languages,
-                                    .languages_n = m.languages_n,
-                                    .delay_ms = m.delay_ms,
-                                    .by_rule = m.by_rule};
-    if (market_of(k->c, who, RECORD_PROFILE, &row, &rec) &&
-        record_profile_decode(&profile, rec.body, k->a, NULL) == 0) {
-        out->has_name = true;
-        out->name = profile.name;
-    }
-    market_ratings(k->c->market, k->c, who, count_case, &out->ruled);
+    k->n += arbiter_of(k->c, who, k->a, &rec, &m, &k->rows[k->n]);
     return k->n < ARBITERS_MOST;
+}
+
+static int do_arbiter_show(struct core *c, struct call *call, struct span params, struct arena *a,
+                           struct report *r)
+{
+    API_PARAMS(arbiter_show);
+    struct record rec;
+    struct record_arbiter m;
+    struct api_arbiter_show_result res = {.published = 0};
+    if (!arbiter_of(c, &p.id, a, &rec, &m, &res.arbiter))
+        return report_set(
+            r, SOUK_ENOT_FOUND,
+            "no terms of this arbiter are known here; `souk arbiter list` shows those that are");
+    res.currencies = m.currencies;
+    res.currencies_n = m.currencies_n;
+    res.categories = m.categories;
+    res.categories_n = m.categories_n;
+    res.has_policy = m.has_policy;
+    res.policy = m.policy;
+    res.published = rec.created;
+    API_RESULT(c, call, arbiter_show, &res);
+    return 0;
 }
 
 static int do_arbiter_list(struct core *c, struct call *call, struct span params, struct arena *a,
@@ -323,6 +360,48 @@ static int do_arbiter_list(struct core *c, struct call *call, struct span params
     return 0;
 }
 
+/* ---- issuers ---- */
+enum { ISSUERS_MOST = 500 };
+struct issuers {
+    struct core *c;
+    struct arena *a;
+    struct api_issuer_row *rows;
+    size_t n;
+};
+
+static bool one_issuer(void *arg, const struct identity *who)
+{
+    struct issuers *k = arg;
+    struct record_row row;
+    struct record rec;
+    struct record_issuer m;
+    if (!market_of(k->c, who, RECORD_ISSUER, &row, &rec) || record_issuer_decode(&m, rec.body, k->a, NULL))
+        return true;
+    struct api_issuer_row *out = &k->rows[k->n++];
+    *out = (struct api_issuer_row){.id = *who,
+                                   .name = m.name,
+                                   .code = m.code,
+                                   .decimals = m.decimals,
+                                   .has_about = m.has_about,
+                                   .about = m.about};
+    out->has_owner = name_of(k->c, who, k->a, &out->owner);
+    return k->n < ISSUERS_MOST;
+}
+
+static int do_credit_issuers(struct core *c, struct call *call, struct span params, struct arena *a,
+                             struct report *r)
+{
+    API_PARAMS(credit_issuers);
+    (void)p;
+    struct issuers k = {.c = c, .a = a, .rows = arena_array(a, ISSUERS_MOST, sizeof *k.rows)};
+    if (!k.rows)
+        return SOUK_ERANGE;
+    market_issuers(c, one_issuer, &k);
+    struct api_credit_issuers_result res = {.issuers = k.rows, .issuers_n = k.n};
+    API_RESULT(c, call, credit_issuers, &res);
+    return 0;
+}
+
 const struct call_row calls_people[] = {{"profile.publish", do_profile_publish},
                                         {"profile.show", do_profile_show},
                                         {"person.find", do_person_find},
@@ -331,4 +410,6 @@ const struct call_row calls_people[] = {{"profile.publish", do_profile_publish},
                                         {"rating.list", do_rating_list},
                                         {"arbiter.publish", do_arbiter_publish},
                                         {"arbiter.list", do_arbiter_list},
+                                        {"arbiter.show", do_arbiter_show},
+                                        {"credit.issuers", do_credit_issuers},
                                         {NULL, NULL}};

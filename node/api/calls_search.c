@@ -25,6 +25,13 @@ int do_category_list(struct core *c, struct call *call, struct span params, stru
                                               .has_note = *k->note != 0,
                                               .note = span_str(k->note)};
     }
+    if (!n) {
+        const struct category *near = category_nearest(p.under);
+        return report_set(r, SOUK_ENOT_FOUND,
+                          "under: there is no category '%.*s'%s%s; without it all are listed",
+                          (int)p.under.n, (const char *)p.under.p, near ? "; the nearest is " : "",
+                          near ? near->path : "");
+    }
     struct api_category_list_result res = {.categories = rows, .categories_n = n};
     API_RESULT(c, call, category_list, &res);
     return 0;

@@ -9,7 +9,11 @@
 #include <stdlib.h>
 
 /* TABLE_KEY holds, an identity:  "k" identity32 → recovery32, name length, name, key file. */
-enum { ROW_KEY_BYTES = 1 + 32, KEY_FILE_AT = 32 + 1 };
+enum {
+    ROW_KEY_BYTES = 1 + 32,
+    KEY_FILE_AT = 32 + 1,
+    BACKUP_BYTES = 32 + 32 /* seed, public recovery key */
+};
 
 struct keys *keys_new(const uint8_t node_sk[static 64], bool cheap_kdf)
 {
@@ -88,19 +92,15 @@ void keys_boot(struct keys *k, struct core *c)
     view_scan(c->view, TABLE_KEY, span("k", 1), span(NULL, 0), boot_row, k);
 }
 
-/* Puts a new identity into the ring, unlocked for duties, and its key file into the change. */
-static int ring_add(struct keys *k, struct core *c, const char *name, struct span passphrase,
-                    const uint8_t entropy[static 32], struct identity *out, struct change *into,
-                    struct report *r)
+/* Puts an identity into the ring, unlocked for duties, and its key file into the change.  Takes pair over.
+ */
+static int ring_put(struct keys *k, struct core *c, const char *name, struct span passphrase,
+                    struct keypair *pair, const uint8_t recovery[static 32], struct identity *out,
+                    struct change *into, struct report *r)
 {
-    struct keypair *pair = sodium_malloc(sizeof *pair);
-    struct keypair recovery;
     struct buf row = {0};
-    MUST(pair != NULL);
-    words_identity(pair, entropy);
-    words_recovery(&recovery, entropy);
     uint8_t name_n = (uint8_t)strlen(name), key[ROW_KEY_BYTES];
-    buf_append(&row, recovery.pk, 32);
+    buf_append(&row, recovery, 32);
     buf_append(&row, &name_n, 1);
     buf_append(&row, name, name_n);
     int err = keyfile_seal(&row, span(pair->sk, 32), passphrase,
@@ -112,15 +112,28 @@ static int ring_add(struct keys *k, struct core *c, const char *name, struct spa
     if (!err) {
         struct key *e = &k->key[k->n++];
         *e = (struct key){.pair = pair, .row = {.identity = id, .unlocked = true}};
-        memcpy(e->row.recovery.b, recovery.pk, 32);
+        memcpy(e->row.recovery.b, recovery, 32);
         memcpy(e->row.name, name, name_n);
         row_key(key, &id);
         change_put_if(into, TABLE_KEY, span(key, sizeof key), buf_view(&row), NULL);
         *out = id;
     } else
         sodium_free(pair);
-    sodium_memzero(&recovery, sizeof recovery);
     buf_free(&row);
+    return err;
+}
+
+static int ring_add(struct keys *k, struct core *c, const char *name, struct span passphrase,
+                    const uint8_t entropy[static 32], struct identity *out, struct change *into,
+                    struct report *r)
+{
+    struct keypair *pair = sodium_malloc(sizeof *pair);
+    struct keypair recovery;
+    MUST(pair != NULL);
+    words_identity(pair, entropy);
+    words_recovery(&recovery, entropy);
+    int err = ring_put(k, c, name, passphrase, pair, recovery.pk, out, into, r);
+    sodium_memzero(&recovery, sizeof recovery);
     return err;
 }
 
@@ -173,13 +186,16 @@ int keys_restore(struct keys *k, struct core *c, const char *name, struct span p
     return err;
 }
 
-static int open_file(struct key *e, struct span row, struct span passphrase, struct report *r)
+/* Fills e->pair from a key file, which must be of e->row.identity.  One that is a backup holds the public
+ * recovery key as well, so that the passphrase vouches for it. */
+static int open_file(struct key *e, struct span file, struct span passphrase, struct report *r)
 {
-    uint8_t *seed = sodium_malloc(32);
-    size_t n = 0, at = KEY_FILE_AT + row.p[32];
+    uint8_t *seed = sodium_malloc(BACKUP_BYTES);
+    size_t n = 0;
     MUST(seed != NULL);
-    int err = keyfile_open(seed, 32, &n, span(row.p + at, row.n - at), passphrase, r);
-    if (!err && n == 32) {
+    int err = keyfile_open(seed, BACKUP_BYTES, &n, file, passphrase, r);
+    bool whole = n == 32 || (n == BACKUP_BYTES && memcmp(seed + 32, e->row.recovery.b, 32) == 0);
+    if (!err && whole) {
         e->pair = sodium_malloc(sizeof *e->pair);
         MUST(e->pair != NULL);
         sign_keypair_from_seed(e->pair, seed);
@@ -199,19 +215,61 @@ static int open_file(struct key *e, struct span row, struct span passphrase, str
     return err;
 }
 
-int keys_unlock(struct keys *k, struct core *c, const struct identity *id, struct span passphrase,
-                uint64_t spend_ms, struct report *r)
+/* The key file of one of ours, opened into *fresh; *e: its place in the ring. */
+static int open_own(const struct keys *k, struct core *c, const struct identity *id, struct span passphrase,
+                    struct key **e, struct key *fresh, struct report *r)
 {
     uint8_t key[ROW_KEY_BYTES];
     struct span row;
-    struct key *e = ring_find(k, id), fresh;
+    *e = ring_find(k, id);
     row_key(key, id);
-    if (!e || !view_get(c->view, TABLE_KEY, span(key, sizeof key), &row))
+    if (!*e || !view_get(c->view, TABLE_KEY, span(key, sizeof key), &row) || row.n < KEY_FILE_AT ||
+        row.n < KEY_FILE_AT + (size_t)row.p[32])
         return report_set(r, SOUK_ENOT_FOUND,
                           "this is not an identity of this node; `souk id list` shows them");
-    fresh = *e;
-    fresh.pair = NULL;
-    int err = open_file(&fresh, row, passphrase, r);
+    size_t at = KEY_FILE_AT + row.p[32];
+    *fresh = **e;
+    fresh->pair = NULL;
+    return open_file(fresh, span(row.p + at, row.n - at), passphrase, r);
+}
+
+int keys_backup(struct keys *k, struct core *c, const struct identity *id, struct span passphrase,
+                struct key_row *row, struct buf *file, struct report *r)
+{
+    struct key *e, fresh;
+    int err = open_own(k, c, id, passphrase, &e, &fresh, r);
+    if (err)
+        return err;
+    uint8_t *secret = sodium_malloc(BACKUP_BYTES);
+    MUST(secret != NULL);
+    memcpy(secret, fresh.pair->sk, 32);
+    memcpy(secret + 32, e->row.recovery.b, 32);
+    *row = e->row;
+    err = keyfile_seal(file, span(secret, BACKUP_BYTES), passphrase,
+                       k->cheap ? KEYFILE_CHEAP : KEYFILE_SENSITIVE, c->rng, r);
+    sodium_free(secret);
+    sodium_free(fresh.pair);
+    return err;
+}
+
+int keys_restore_file(struct keys *k, struct core *c, const struct key_row *row, struct span file,
+                      struct span passphrase, struct change *into, struct report *r)
+{
+    struct key e = {.row = *row};
+    struct identity same;
+    int err = may_add(k, row->name, r);
+    if (!err)
+        err = open_file(&e, file, passphrase, r);
+    if (!err)
+        err = ring_put(k, c, row->name, passphrase, e.pair, row->recovery.b, &same, into, r);
+    return err;
+}
+
+int keys_unlock(struct keys *k, struct core *c, const struct identity *id, struct span passphrase,
+                uint64_t spend_ms, struct report *r)
+{
+    struct key *e, fresh;
+    int err = open_own(k, c, id, passphrase, &e, &fresh, r);
     if (err)
         return err;
     if (e->pair)
@@ -230,6 +288,12 @@ void keys_lock(struct keys *k, const struct identity *id)
     for (size_t i = 0; i < k->n; i++)
         if (!id || identity_eq(id, &k->key[i].row.identity))
             ring_lock(&k->key[i]);
+}
+
+unsigned keys_prekeys_kept(const struct keys *k, const struct identity *id)
+{
+    const struct key *e = ring_find(k, id);
+    return e ? (unsigned)e->prekeys_n : 0;
 }
 
 size_t keys_list(const struct keys *k, struct key_row out[static KEYS_MOST])

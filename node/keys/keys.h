@@ -36,6 +36,14 @@ int keys_create(struct keys *k, struct core *c, const char *name, struct span pa
 void keys_forget(struct keys *k, const struct identity *id);
 int keys_restore(struct keys *k, struct core *c, const char *name, struct span passphrase,
                  struct span words, struct identity *out, struct change *into, struct report *r);
+/* The key file of one of ours, sealed again at the cost of what leaves the machine, appended to `file`, and
+ * the row that goes with it: tried with the passphrase first, since a backup that nobody can open is none.
+ */
+int keys_backup(struct keys *k, struct core *c, const struct identity *id, struct span passphrase,
+                struct key_row *row, struct buf *file, struct report *r);
+/* The other way: identity, recovery and name of the row count. */
+int keys_restore_file(struct keys *k, struct core *c, const struct key_row *row, struct span file,
+                      struct span passphrase, struct change *into, struct report *r);
 int keys_unlock(struct keys *k, struct core *c, const struct identity *id, struct span passphrase,
                 uint64_t spend_ms /* 0: duties only */, struct report *r);
 void keys_lock(struct keys *k, const struct identity *id); /* NULL: all.  Wipes. */
@@ -58,6 +66,7 @@ int keys_derive(const struct keys *k, const struct identity *id, const char *lab
 bool keys_prekeys_due(const struct keys *k, const struct core *c, const struct identity *id);
 int keys_prekeys_make(struct keys *k, struct core *c, const struct identity *id, struct buf *record_body,
                       struct change *into, struct report *r);
+unsigned keys_prekeys_kept(const struct keys *k, const struct identity *id); /* weeks; 0 while locked */
 /* The change was not written: weeks that lie in memory only are due again. */
 void keys_prekeys_unmade(struct keys *k, struct core *c);
 /* The secret of a prekey of ours, or NULL (unknown, deleted, locked).  32 bytes, borrowed. */

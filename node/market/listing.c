@@ -75,8 +75,7 @@ static void check_category(const struct record_listing *m, struct report *r)
     const struct category *cat = category_find(m->category);
     if (!cat) {
         const struct category *near = category_nearest(m->category);
-        report_add(r, SOUK_EINVALID,
-                   "category: there is no '%.*s'%s%s; `souk search --category` lists them",
+        report_add(r, SOUK_EINVALID, "category: there is no '%.*s'%s%s; `souk category list` shows all",
                    (int)m->category.n, (const char *)m->category.p, near ? "; the nearest is " : "",
                    near ? near->path : "");
     } else if ((int)cat->type != (int)m->type)

@@ -121,6 +121,7 @@ void market_person(struct market *m, struct core *c, const struct identity *who,
 typedef bool market_person_fn(void *arg, const struct identity *who);
 void market_people_named(struct core *c, struct span begin, market_person_fn *fn, void *arg);
 void market_arbiters(struct core *c, market_person_fn *fn, void *arg);
+void market_issuers(struct core *c, market_person_fn *fn, void *arg);
 /* Follows and blocks, in TABLE_DRAFT. */
 enum market_mark { MARK_FOLLOW, MARK_BLOCK };
 void market_mark(struct change *change, const struct identity *who, enum market_mark mark, bool on);

@@ -2,6 +2,7 @@
  *
  * TABLE_META:   "name/" folded name 00 identity32 → -       whose profile said so once
  *               "arbiter/" identity32 → -                   who published terms once
+ *               "issuer/" identity32 → -                    who issued credit once
  * TABLE_DRAFT:  "follow/" identity32, "block/" identity32 → -
  * A row of the first two is only a hint: whoever reads it looks at the newest record. */
 #include "node/market/engine.h"
@@ -51,6 +52,8 @@ void people_record_stored(struct core *c, const struct record *rec)
     struct arena a;
     if (rec->kind == RECORD_ARBITER)
         note(c, span(key, key_make(key, "arbiter/", SPAN_OF(rec->author))));
+    if (rec->kind == RECORD_ISSUER)
+        note(c, span(key, key_make(key, "issuer/", SPAN_OF(rec->author))));
     if (rec->kind != RECORD_PROFILE)
         return;
     arena_init(&a, 16384);
@@ -114,6 +117,12 @@ void market_arbiters(struct core *c, market_person_fn *fn, void *arg)
 {
     struct walk w = {c, RECORD_ARBITER, span(NULL, 0), fn, arg};
     view_scan(c->view, TABLE_META, span_str("arbiter/"), span(NULL, 0), one_person, &w);
+}
+
+void market_issuers(struct core *c, market_person_fn *fn, void *arg)
+{
+    struct walk w = {c, RECORD_ISSUER, span(NULL, 0), fn, arg};
+    view_scan(c->view, TABLE_META, span_str("issuer/"), span(NULL, 0), one_person, &w);
 }
 
 /* ---- follows and blocks ---- */

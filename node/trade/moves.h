@@ -29,7 +29,7 @@ struct trade_party {
     bool insists; /* the owner was shown what speaks against it (an earlier payout, late goods) and said yes
                    */
     bool frozen;  /* a backup was restored, and not everybody was asked yet for our newest fact */
-    bool clock_wrong; /* most peers say so: what the time decides waits */
+    bool clock_wrong;                /* most peers say so: what the time decides waits */
     const struct trade_asked *asked; /* to decide from the next lock on (rule 10), or NULL: in what role, */
     enum trade_role asked_role;
     bool next; /* and whether that is its only part */
