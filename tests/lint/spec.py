@@ -10,7 +10,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SPEC = ROOT / "spec"
 CHAPTERS = {p.name: p.read_text(encoding="utf-8") for p in SPEC.glob("*.md")}
 SPOKEN = {"session": "session.md", "gossip": "gossip.md", "datagram": "dht.md", "value": "dht.md", "mail": "letters.md",
-          "fact": "trade.md escrow.md", "record": "market.md crypto.md"}
+          "fact": "trade.md escrow.md", "record": "market.md crypto.md",
+          "ledger": "credit.md"}
 
 
 def broken_links(name, text):
