@@ -80,5 +80,5 @@ int cli_file(const char *path, size_t most, struct buf *out, struct report *r);
 int run_method(struct cli *cli, const struct command *cmd, int argc, char **argv);
 verb_fn verb_init, verb_unlock, verb_new_identity, verb_restore, verb_listing_new, verb_import, verb_photo,
     verb_call, verb_describe, verb_events, verb_photo_get, verb_demo, verb_listing_edit, verb_profile_edit,
-    verb_away, verb_message_read, verb_backup, listing_edit;
+    verb_away, verb_message_read, verb_backup, listing_edit, verb_lookup;
 #endif

@@ -150,6 +150,8 @@ static void cell(struct cli *cli, struct cursor *c, const char *field, bool shor
             cell(cli, c, field, short_ids, one, sizeof one);
             buf_printf(&b, "%s%s", i ? ", " : "", one);
         }
+        if (plain && !n)
+            buf_printf(&b, short_ids ? "" : "-");
         if (plain)
             cursor_leave(c);
         else {
@@ -179,15 +181,21 @@ static size_t columns_of(const char *s)
     return n;
 }
 
+/* At most width columns; what is cut ends in "…". */
 static void put_cell(const char *s, size_t width, bool last)
 {
     size_t n = 0;
-    for (; *s && n < width; s++) {
+    bool cut = columns_of(s) > width;
+    for (; *s && n + cut < width; s++) {
         if ((*s & 0xc0) != 0x80)
             n++;
         putchar(*s == '\n' ? ' ' : *s);
         while ((s[1] & 0xc0) == 0x80)
             putchar(*++s);
+    }
+    if (cut) {
+        fputs("…", stdout);
+        n++;
     }
     for (; !last && n < width; n++)
         putchar(' ');
@@ -359,7 +367,7 @@ static void show_map(struct cli *cli, const struct command *cmd, struct cursor *
             char label[64];
             cell(cli, c, key, false, text, sizeof text);
             put_label(label, sizeof label, key);
-            printf("%*s%-16s %s\n", (int)indent, "", label, text);
+            printf("%*s%-14s %s\n", (int)indent, "", label, text); /* an id fits 80 columns */
         }
     }
     cursor_leave(c);

@@ -220,6 +220,24 @@ const char *cli_flag(int argc, char **argv, const char *flag)
     return NULL;
 }
 
+/* ---- the DHT ---- */
+/* The beginning of an id that was shown stands for the whole of it; any other word goes as it is. */
+int verb_lookup(struct cli *cli, const struct command *cmd, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        struct report r = {0};
+        uint8_t id[32];
+        char hex[65];
+        if (strncmp(argv[i], "--", 2) == 0) {
+            i += strcmp(argv[i], "--kind") == 0;
+            continue;
+        }
+        if (strspn(argv[i], "0123456789abcdef") == strlen(argv[i]) && id_resolve(cli, argv[i], id, &r) == 0)
+            argv[i] = arena_printf(&cli->words, "%s", hex_encode(hex, id, 32));
+    }
+    return run_method(cli, cmd, argc, argv);
+}
+
 /* ---- the socket itself ---- */
 int verb_describe(struct cli *cli, const struct command *cmd, int argc, char **argv)
 {

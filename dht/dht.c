@@ -126,6 +126,16 @@ void dht_set_client(struct dht *d, bool client)
     d->client = client;
 }
 
+bool dht_client(const struct dht *d)
+{
+    return d->client;
+}
+
+const struct dht_knobs *dht_knobs(const struct dht *d)
+{
+    return &d->knobs;
+}
+
 const struct id *dht_self(const struct dht *d)
 {
     return &d->id;

@@ -111,6 +111,8 @@ struct dht;
 struct dht *dht_new(const struct dht_config *config, struct clock now);
 void dht_free(struct dht *d); /* NULL is fine; results not yet taken are dropped */
 void dht_set_client(struct dht *d, bool client);
+bool dht_client(const struct dht *d);
+const struct dht_knobs *dht_knobs(const struct dht *d);
 const struct id *dht_self(const struct dht *d);
 const struct node_key *dht_self_key(const struct dht *d);
 /* Our address of a family (4, 6; 0: either, IPv4 before IPv6) as configured, or as peers of three different
@@ -156,8 +158,11 @@ struct dht_step { /* one node asked */
     struct addr addr;
     uint8_t hop, path;
     bool answered, gave_value, stored;
-    uint16_t rtt_ms; /* when answered */
-    uint16_t shared; /* leading bits that its id has in common with the target */
+    bool pending;      /* no answer yet when the query ended, and not given up */
+    uint16_t rtt_ms;   /* when answered */
+    uint16_t turn;     /* it was the so many-th to be asked, from 1 on */
+    uint32_t asked_ms; /* since the query began */
+    uint16_t shared;   /* leading bits that its id has in common with the target */
 };
 struct dht_result {
     uint64_t handle, cookie;
@@ -177,8 +182,8 @@ struct dht_result {
     uint32_t hops, messages, timeouts; /* hops to the closest node or first value; requests sent */
     uint64_t bytes_out, bytes_in;      /* of requests sent and answers, outer layer included */
     uint64_t took_ms;
-    bool dense; /* the nearest nodes were improbably dense, so more were asked */
-    const struct dht_step *trace;
+    bool dense;                   /* the nearest nodes were improbably dense, so more were asked */
+    const struct dht_step *trace; /* in the order in which they were asked */
     size_t trace_n;
 };
 /* The next finished query, or NULL.  It lives until the next call of dht_result_next, or dht_free. */
@@ -199,7 +204,9 @@ int dht_publish(struct dht *d, struct clock now, struct span value); /* as dht_p
 int dht_publish_topic(struct dht *d, struct clock now, const struct id *topic); /* signed anew each time */
 bool dht_unpublish(struct dht *d, const struct id *key); /* of a topic: dht_key_topic; expires elsewhere */
 struct dht_own {
-    struct id key;
+    struct id key, topic; /* topic: of provider records, else zero */
+    enum dht_kind kind;
+    uint32_t bytes;  /* 0: made anew each time */
     uint32_t stored; /* replicas at the last attempt */
     int err;
     uint64_t next_ms; /* mono_ms of the next attempt; 0: under way */
@@ -207,6 +214,48 @@ struct dht_own {
         put_seq; /* when the last attempt that stored anything began, and its seq; 0: none yet */
 };
 size_t dht_own(const struct dht *d, struct dht_own *out, size_t cap); /* how many there are */
+
+/* ---- Views, for people and tests ---- */
+enum { DHT_BUCKETS_MOST = 64, DHT_ENTRIES_MOST = DHT_BUCKETS_MOST * 400 };
+enum dht_standing {
+    DHT_LIVE,    /* in the table: asked, and told of to others */
+    DHT_WAITING, /* has answered, but its bucket is full */
+    DHT_HEARD    /* others named it; it has not answered us yet */
+};
+struct dht_entry { /* a node in the table or beside it */
+    struct id id;
+    struct node_key key;
+    struct addr addr;
+    uint32_t shared; /* leading bits that its id has in common with ours */
+    enum dht_standing standing;
+    uint32_t rtt_ms;      /* smoothed round trip; 0: not measured */
+    uint32_t patience_ms; /* how long the next request to it is waited for before somebody else is asked */
+    uint64_t seen_ms;     /* how long ago it answered; UINT64_MAX: never */
+    uint32_t fails;       /* requests in a row that it left without an answer */
+};
+/* Nearest bucket first, in a bucket the longest known first.  Fills at most cap; returns how many there
+ * are.
+ */
+size_t dht_entries(const struct dht *d, uint64_t now_ms, struct dht_entry *out, size_t cap);
+struct dht_bucket {
+    uint32_t shared; /* bits that ids in it share with ours (the last: or more) */
+    uint32_t nodes, waiting, heard;
+    uint64_t idle_ms; /* since a lookup last passed through it */
+};
+/* Those that have anybody in them, nearest first; how many. */
+size_t dht_buckets(const struct dht *d, uint64_t now_ms, struct dht_bucket out[static DHT_BUCKETS_MOST]);
+struct dht_held { /* a value stored here */
+    enum dht_kind kind;
+    struct id key;
+    uint8_t author[32];
+    uint64_t seq, left_ms; /* until it is dropped, unless it is put again */
+    uint32_t bytes;
+    uint64_t prefix; /* addr_prefix of who wrote it */
+    bool own;        /* we put it ourselves, being among the nearest */
+};
+/* In order of key and author, from the skip-th on.  Fills at most cap; returns how many there are in all.
+ */
+size_t dht_held(const struct dht *d, uint64_t now_ms, size_t skip, struct dht_held *out, size_t cap);
 
 struct dht_stats {
     uint32_t nodes, buckets, heard; /* in the table; heard of or waiting beside it */
@@ -226,6 +275,7 @@ void dht_stats_read(const struct dht *d, struct dht_stats *out);
  * net->puzzle_bits zero bits.  Keys of values are hashes of what they are about. */
 void dht_id(struct id *out, const struct network *net, const struct node_key *key);
 bool dht_puzzle_ok(const struct network *net, const struct node_key *key);
+uint32_t dht_shared_bits(const struct id *a, const struct id *b); /* leading ones, 0 to 256 */
 /* Draws seeds until the node key made of one solves the puzzle: 2^puzzle_bits tries of about 30 µs. */
 void dht_key_grind(uint8_t seed[static 32], struct node_key *out, const struct network *net,
                    struct rng *rng);

@@ -65,7 +65,7 @@ uint64_t id_distance(const struct id *a, const struct id *b)
     return be64_get(a->b) ^ be64_get(b->b);
 }
 
-uint32_t id_shared_bits(const struct id *a, const struct id *b)
+uint32_t dht_shared_bits(const struct id *a, const struct id *b)
 {
     for (uint32_t i = 0; i < sizeof a->b; i++) {
         unsigned x = a->b[i] ^ b->b[i];

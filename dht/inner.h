@@ -13,7 +13,8 @@
  *     write.c     the second half of a put
  *     value.c     signed values: making, reading, checking
  *     values.c    the store of values held for others
- *     publish.c   own values, put again and again */
+ *     publish.c   own values, put again and again
+ *     view.c      the engine as people see it */
 #ifndef SOUK_DHT_INNER_H
 #define SOUK_DHT_INNER_H
 #include "crypto/base/err.h"
@@ -22,18 +23,18 @@
 #include "dht/dht.h"
 
 enum {
-    BUCKETS_MOST = 64, /* nearer than 2^-64 of the ring: one bucket for all */
-    RECENT_MOST = 64,  /* addresses proven lately that are not in the table */
-    VOTES_MOST = 16,   /* last reports of our own addresses */
-    BOOT_MOST = 16,    /* first peers kept */
-    PATHS_MOST = 4,    /* disjoint paths */
-    ANSWER_MOST = 20,  /* nodes in an answer, whatever knobs.k */
-    PROVEN_S = 900,    /* an address that answered so long ago counts as proven */
-    REQUEST_HEAD = 9,  /* number of the message, request id */
-    PING_BYTES = 12,   /* plaintext of our shortest request */
-    TELLERS_MOST = 64, /* nodes whose word is judged in one lookup */
-    AROUND = 4,        /* lookups beside a crowded key */
-    WRITES_MOST = 24   /* nodes that one put goes to where ids are dense */
+    BUCKETS_MOST = DHT_BUCKETS_MOST, /* nearer than 2^-64 of the ring: one bucket for all */
+    RECENT_MOST = 64,                /* addresses proven lately that are not in the table */
+    VOTES_MOST = 16,                 /* last reports of our own addresses */
+    BOOT_MOST = 16,                  /* first peers kept */
+    PATHS_MOST = 4,                  /* disjoint paths */
+    ANSWER_MOST = 20,                /* nodes in an answer, whatever knobs.k */
+    PROVEN_S = 900,                  /* an address that answered so long ago counts as proven */
+    REQUEST_HEAD = 9,                /* number of the message, request id */
+    PING_BYTES = 12,                 /* plaintext of our shortest request */
+    TELLERS_MOST = 64,               /* nodes whose word is judged in one lookup */
+    AROUND = 4,                      /* lookups beside a crowded key */
+    WRITES_MOST = 24                 /* nodes that one put goes to where ids are dense */
 };
 
 /* Timers lie first in what they are for; the heap's entry lies first in them. */
@@ -93,10 +94,10 @@ struct request {
 enum candidate_state { CAND_NEW, CAND_ASKED, CAND_SLOW, CAND_ANSWERED, CAND_FAILED };
 enum write_state { WRITE_NONE, WRITE_ASKED, WRITE_WAITS, WRITE_STORED, WRITE_REFUSED };
 struct candidate {
-    uint64_t distance, prefix; /* prefix of its address; 0: exempt from limits */
-    uint64_t named_by;         /* bit n: teller n + 1 of this lookup named it; none: our own table */
-    uint32_t contact;
-    uint16_t rtt_ms;
+    uint64_t distance, prefix;  /* prefix of its address; 0: exempt from limits */
+    uint64_t named_by;          /* bit n: teller n + 1 of this lookup named it; none: our own table */
+    uint32_t contact, asked_ms; /* asked_ms: since the query began */
+    uint16_t rtt_ms, turn;      /* turn: it was the so many-th to be asked */
     uint8_t state, hop, path, write, teller; /* teller: its number once it has answered, from 1 */
     bool gave_value, has_token, blamed;      /* blamed: it is overdue, and counted so with who named it */
     uint8_t token[8];
@@ -163,6 +164,7 @@ struct held {
     uint8_t author[32];
     uint64_t seq, prefix, expires_s;
     bool counted; /* against its prefix */
+    bool own;     /* put here by ourselves */
     uint16_t n;
     uint8_t bytes[];
 };
@@ -216,7 +218,6 @@ struct dht {
 
 /* id.c */
 uint64_t id_distance(const struct id *a, const struct id *b); /* the first 64 bits of a XOR b */
-uint32_t id_shared_bits(const struct id *a, const struct id *b);
 /* A random id that shares exactly so many leading bits. */
 void id_random_beside(struct dht *d, const struct id *of, uint32_t bits, struct id *out);
 int id_compare(const struct id *target, const struct id *a, const struct id *b); /* <0: a is nearer */
@@ -252,6 +253,7 @@ void near_insert(const struct dht *d, const struct id *target, struct near *v, s
 bool address_proven(const struct dht *d, uint64_t now_ms, const struct node_key *key, const struct addr *a);
 
 /* request.c */
+uint32_t patience_ms(const struct dht *d, uint32_t contact); /* before a request to it is overdue */
 /* Sends [number][random id][body]; NULL when requests_most are out.  body: encoded map in d->scratch. */
 struct request *request_send(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t number,
                              uint64_t query, uint8_t path, struct dht_out *out);

@@ -84,8 +84,10 @@ static bool ask(struct dht *d, struct clock now, struct query *q, struct candida
     if (writes(q))
         request_repeat(d, r);
     c->state = CAND_ASKED;
+    c->asked_ms = (uint32_t)(now.mono_ms - q->started_ms);
     q->inflight[c->path]++;
     q->result.messages++;
+    c->turn = (uint16_t)q->result.messages;
     return true;
 }
 

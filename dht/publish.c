@@ -140,6 +140,9 @@ size_t dht_own(const struct dht *d, struct dht_own *out, size_t cap)
     for (const struct own *o = d->own; o; o = o->next, n++)
         if (n < cap)
             out[n] = (struct dht_own){.key = o->key,
+                                      .topic = o->topic,
+                                      .kind = o->value.n ? (enum dht_kind)o->value.p[0] : DHT_PROVIDER,
+                                      .bytes = (uint32_t)o->value.n,
                                       .stored = o->stored,
                                       .err = o->err,
                                       .next_ms = o->query ? 0 : o->t.e.at,

@@ -119,6 +119,11 @@ static struct dht_peer peer_of(const struct dht *d, uint32_t contact)
     return (struct dht_peer){c->key, c->addr};
 }
 
+static int by_turn(const void *a, const void *b)
+{
+    return ((const struct dht_step *)a)->turn - ((const struct dht_step *)b)->turn;
+}
+
 /* What was asked, and who answered: from the candidates. */
 static void tell_nodes(struct dht *d, struct query *q)
 {
@@ -136,10 +141,13 @@ static void tell_nodes(struct dht *d, struct query *q)
                                                 .hop = c->hop,
                                                 .path = c->path,
                                                 .answered = answered,
+                                                .pending = c->state == CAND_ASKED || c->state == CAND_SLOW,
                                                 .gave_value = c->gave_value,
                                                 .stored = c->write == WRITE_STORED,
                                                 .rtt_ms = c->rtt_ms,
-                                                .shared = (uint16_t)id_shared_bits(&at->id, &q->target)};
+                                                .turn = c->turn,
+                                                .asked_ms = c->asked_ms,
+                                                .shared = (uint16_t)dht_shared_bits(&at->id, &q->target)};
         if (!answered)
             continue;
         if (r->nodes_n == 0 && r->hops == 0)
@@ -147,6 +155,7 @@ static void tell_nodes(struct dht *d, struct query *q)
         if (r->nodes_n < d->knobs.k)
             nodes[r->nodes_n++] = peer_of(d, c->contact);
     }
+    qsort(trace, r->trace_n, sizeof *trace, by_turn);
     r->nodes = nodes;
     r->trace = trace;
 }

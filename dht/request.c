@@ -28,7 +28,7 @@ static uint32_t clamp(uint64_t v, uint32_t least, uint32_t most)
     return v < least ? least : v > most ? most : (uint32_t)v;
 }
 
-static uint32_t patience_ms(const struct dht *d, uint32_t contact)
+uint32_t patience_ms(const struct dht *d, uint32_t contact)
 {
     const struct entry *e = table_find(d, contact);
     uint64_t ms = d->knobs.timeout_first_ms;

@@ -6,7 +6,7 @@
 
 static struct bucket *bucket_of(const struct dht *d, const struct id *id)
 {
-    uint32_t i = id_shared_bits(&d->id, id);
+    uint32_t i = dht_shared_bits(&d->id, id);
     if (i >= BUCKETS_MOST)
         i = BUCKETS_MOST - 1;
     return i < d->buckets_n ? &d->buckets[i] : NULL;
@@ -14,7 +14,7 @@ static struct bucket *bucket_of(const struct dht *d, const struct id *id)
 
 static struct bucket *bucket_make(struct dht *d, const struct id *id, uint64_t now_ms)
 {
-    uint32_t i = id_shared_bits(&d->id, id);
+    uint32_t i = dht_shared_bits(&d->id, id);
     if (i >= BUCKETS_MOST)
         i = BUCKETS_MOST - 1;
     if (i >= d->buckets_n) {
@@ -300,7 +300,7 @@ size_t table_nearest(const struct dht *d, const struct id *target, int family, s
                      size_t most)
 {
     size_t n = 0;
-    uint32_t at = id_shared_bits(&d->id, target);
+    uint32_t at = dht_shared_bits(&d->id, target);
     if (at >= BUCKETS_MOST)
         at = BUCKETS_MOST - 1;
     if (at < d->buckets_n)

@@ -184,6 +184,7 @@ struct stored values_put(struct dht *d, struct clock now, const struct addr *fro
     h->expires_s = v.expires_s;
     h->prefix = prefix;
     h->counted = counted;
+    h->own = node_key_eq(peer, &d->self);
     h->n = (uint16_t)bytes.n;
     memcpy(h->bytes, bytes.p, bytes.n);
     put_in(d, h);

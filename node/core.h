@@ -15,6 +15,7 @@
 #define SOUK_CORE_H
 #include "crypto/base/host.h"
 #include "crypto/base/log.h"
+#include "dht/seal.h"
 #include "store/store.h"
 
 enum room {
@@ -65,6 +66,8 @@ struct node_facts {
     const struct addr *listen; /* borrowed from the node */
     size_t listen_n;
     uint64_t booted_ms;
+    struct dht_seal_stats seal; /* of datagrams, and their bounds */
+    struct dht_seal_knobs seal_most;
 };
 struct core {
     const struct network *network;

@@ -164,7 +164,9 @@ const struct node_key *node_self(const struct node *n)
 void node_facts(const struct core *c, struct node_facts *out)
 {
     const struct node_config *config = &c->node->config;
-    *out = (struct node_facts){config->listen, config->listen_n, c->node->booted_ms};
+    *out = (struct node_facts){
+        .listen = config->listen, .listen_n = config->listen_n, .booted_ms = c->node->booted_ms};
+    reach_seal(c->node->reach, &out->seal, &out->seal_most);
 }
 
 struct core *node_core(struct node *n, struct clock now, struct view *view, struct effects *fx)

@@ -71,6 +71,12 @@ static void flush(struct reach *r, struct core *c, const struct addr *from, uint
     buf_free(&sealed);
 }
 
+void reach_seal(const struct reach *r, struct dht_seal_stats *out, struct dht_seal_knobs *most)
+{
+    dht_seal_stats_read(r->seal, out);
+    dht_seal_knobs_default(most);
+}
+
 void reach_flush(struct reach *r, struct core *c)
 {
     flush(r, c, NULL, 0);

@@ -26,6 +26,8 @@ void reach_find(struct reach *r, struct core *c, const struct node_key *node);
 /* Sends what the engine wants sent; call after any command to the engine (dht_*_start). */
 void reach_flush(struct reach *r, struct core *c);
 
+void reach_seal(const struct reach *r, struct dht_seal_stats *out, struct dht_seal_knobs *most);
+
 /* The next finished query that another room began, or NULL; reach takes its own. */
 const struct dht_result *reach_result(struct reach *r, struct core *c);
 #endif

@@ -51,6 +51,22 @@ uint64_t addr_prefix(const struct addr *a)
     return be64_get(key);
 }
 
+char *addr_prefix_format(char out[static ADDR_TEXT], uint64_t prefix)
+{
+    struct addr a = {{0}, 0};
+    if (prefix >> 24 == 0) {
+        snprintf(out, ADDR_TEXT, "%u.%u.%u.0/24", (unsigned)(prefix >> 16), (unsigned)(prefix >> 8 & 255),
+                 (unsigned)(prefix & 255));
+        return out;
+    }
+    be64_put(a.ip, prefix);
+    addr_format(out, &a); /* [2001:db8::]:0 */
+    size_t n = strcspn(out, "]");
+    memmove(out, out + 1, n - 1);
+    snprintf(out + n - 1, ADDR_TEXT - n + 1, "/64");
+    return out;
+}
+
 char *addr_format(char out[static ADDR_TEXT], const struct addr *a)
 {
     const uint8_t *p = a->ip;

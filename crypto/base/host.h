@@ -33,6 +33,8 @@ bool addr_is_private(const struct addr *a); /* loopback, RFC 1918, link-local, u
 /* The prefix that counts as one owner: /24 for IPv4, /64 for IPv6, as 8 bytes. */
 uint64_t addr_prefix(const struct addr *a);
 #define ADDR_TEXT 56
+/* What addr_prefix gives, as text: 192.0.2.0/24 or 2001:db8::/64. */
+char *addr_prefix_format(char out[static ADDR_TEXT], uint64_t prefix);
 char *addr_format(char out[static ADDR_TEXT], const struct addr *a);
 bool addr_parse(struct addr *out, const char *text, size_t n);
 

@@ -57,8 +57,8 @@ struct api {
     uint64_t next_token;
 };
 
-static const struct call_row *const tables[] = {calls_node,    calls_keys,   calls_market, calls_people,
-                                                calls_message, calls_credit, calls_trade};
+static const struct call_row *const tables[] = {calls_node,   calls_dht,     calls_keys,   calls_market,
+                                                calls_people, calls_message, calls_credit, calls_trade};
 
 static call_handler *handler_of(const char *name)
 {

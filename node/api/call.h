@@ -30,8 +30,8 @@ struct call_row {
 };
 /* One table a file of handlers.  api.describe leaves out what no table serves. */
 bool api_serves(const char *method);
-extern const struct call_row calls_node[], calls_keys[], calls_message[], calls_market[], calls_trade[],
-    calls_credit[], calls_people[];
+extern const struct call_row calls_node[], calls_dht[], calls_keys[], calls_message[], calls_market[],
+    calls_trade[], calls_credit[], calls_people[];
 
 #define API_PARAMS(name)                                           \
     struct api_##name##_params p;                                  \

@@ -1,6 +1,7 @@
-/* calls_node.c: the node itself: description, status, peers, DHT, events. */
+/* calls_node.c: the node itself: description, status, events. */
 #include "dht/dht.h"
 #include "node/api/call.h"
+#include "node/api/count.h"
 #include "node/gossip/gossip.h"
 #include "node/keys/keys.h"
 #include "node/net/net.h"
@@ -44,73 +45,11 @@ static int do_describe(struct core *c, struct call *call, struct span params, st
     return 0;
 }
 
-struct counters {
-    struct arena *a;
-    struct api_count *row;
-    size_t n;
-};
-enum { COUNTERS_MOST = 128 };
-
-static void count(struct counters *k, const char *name, uint64_t value)
-{
-    if (k->n < COUNTERS_MOST)
-        k->row[k->n++] = (struct api_count){span_str(name), value};
-}
-
-static void count_rooms(struct counters *k, struct core *c)
-{
-    struct net_stats net;
-    struct gossip_stats g;
-    struct outbox_stats o;
-    net_stats(c->net, &net);
-    gossip_stats(c->gossip, &g);
-    outbox_stats(c->outbox, c, &o);
-    count(k, "net.sessions", net.sessions);
-    count(k, "net.handshakes", net.handshakes);
-    count(k, "net.refused", net.refused);
-    count(k, "net.banned", net.banned);
-    count(k, "net.bytes_in", net.bytes_in);
-    count(k, "net.bytes_out", net.bytes_out);
-    count(k, "net.queued_bytes", net.queued_bytes);
-    count(k, "gossip.topics", g.topics);
-    count(k, "gossip.known", g.known);
-    count(k, "gossip.stored", g.stored);
-    count(k, "gossip.declined", g.declined);
-    count(k, "gossip.refused", g.refused);
-    count(k, "gossip.duplicates", g.duplicates);
-    count(k, "gossip.pushes_in", g.pushes_in);
-    count(k, "gossip.pushes_out", g.pushes_out);
-    count(k, "gossip.rounds", g.rounds);
-    count(k, "gossip.offered_last_round", g.offered_last);
-    count(k, "outbox.queued", o.queued);
-    count(k, "outbox.in_mailboxes", o.in_mailboxes);
-    count(k, "mailbox.served", o.served_mailboxes);
-    count(k, "mailbox.served_bytes", o.served_bytes);
-}
-
-static void count_dht(struct counters *k, struct core *c)
-{
-    struct dht_stats d;
-    dht_stats_read(c->dht, &d);
-    count(k, "dht.nodes", d.nodes);
-    count(k, "dht.buckets", d.buckets);
-    count(k, "dht.values", d.values);
-    count(k, "dht.value_bytes", d.value_bytes);
-    count(k, "dht.queries", d.queries);
-    count(k, "dht.own", d.own);
-    count(k, "dht.network_nodes", d.network_nodes);
-    count(k, "dht.received", d.received);
-    count(k, "dht.sent", d.sent);
-    count(k, "dht.timeouts", d.timeouts);
-    count(k, "dht.dropped_form", d.dropped_form);
-    count(k, "dht.memory_bytes", d.memory_bytes);
-}
-
 static int do_status(struct core *c, struct call *call, struct span params, struct arena *a,
                      struct report *r)
 {
     API_PARAMS(node_status);
-    struct counters k = {a, arena_array(a, COUNTERS_MOST, sizeof(struct api_count)), 0};
+    struct counters k = counters_new(a);
     struct store_stats s;
     struct net_stats net;
     struct node_facts f;
@@ -118,14 +57,7 @@ static int do_status(struct core *c, struct call *call, struct span params, stru
     node_facts(c, &f);
     view_stats(c->view, &s);
     net_stats(c->net, &net);
-    count(&k, "store.used_bytes", s.used_bytes);
-    count(&k, "store.map_bytes", s.map_bytes);
-    count(&k, "store.facts", s.facts);
-    count(&k, "store.events", s.events);
-    count(&k, "store.outbox", s.outbox);
-    count(&k, "store.mails", s.mails);
-    count(&k, "store.chunks", s.chunks);
-    count(&k, "store.commits", s.commits);
+    count_store(&k, c);
     count_rooms(&k, c);
     count_dht(&k, c);
     struct span *listen = arena_array(a, f.listen_n + 1, sizeof *listen);
@@ -158,30 +90,6 @@ static int do_status(struct core *c, struct call *call, struct span params, stru
     return 0;
 }
 
-static int do_peers(struct core *c, struct call *call, struct span params, struct arena *a,
-                    struct report *r)
-{
-    API_PARAMS(node_peers);
-    enum { MOST = 512 };
-    struct net_peer *peers = arena_array(a, MOST, sizeof *peers);
-    struct api_peer *rows = arena_array(a, MOST, sizeof *rows);
-    size_t n = net_peers(c->net, peers, MOST);
-    for (size_t i = 0; i < n; i++) {
-        char *text = arena_alloc(a, ADDR_TEXT);
-        addr_format(text, &peers[i].addr);
-        rows[i] = (struct api_peer){.node = peers[i].key,
-                                    .addr = span_str(text),
-                                    .outbound = peers[i].outbound,
-                                    .up_ms = c->now.mono_ms - peers[i].up_since_ms,
-                                    .bytes_in = peers[i].bytes_in,
-                                    .bytes_out = peers[i].bytes_out,
-                                    .conduct = peers[i].conduct};
-    }
-    struct api_node_peers_result res = {.peers = rows, .peers_n = n};
-    API_RESULT(c, call, node_peers, &res);
-    return 0;
-}
-
 static int do_connect(struct core *c, struct call *call, struct span params, struct arena *a,
                       struct report *r)
 {
@@ -195,62 +103,6 @@ static int do_connect(struct core *c, struct call *call, struct span params, str
         return report_set(r, err, "%s", err_sentence(err));
     call_ok(c, call);
     return 0;
-}
-
-static int do_dht(struct core *c, struct call *call, struct span params, struct arena *a, struct report *r)
-{
-    API_PARAMS(node_dht);
-    struct counters k = {a, arena_array(a, COUNTERS_MOST, sizeof(struct api_count)), 0};
-    count_dht(&k, c);
-    struct api_node_dht_result res = {.self = *dht_self(c->dht), .counters = k.row, .counters_n = k.n};
-    API_RESULT(c, call, node_dht, &res);
-    return 0;
-}
-
-static int do_lookup(struct core *c, struct call *call, struct span params, struct arena *a,
-                     struct report *r)
-{
-    API_PARAMS(node_lookup);
-    uint64_t token = api_remember(c, call);
-    if (!token || !dht_lookup_start(c->dht, c->now, &p.key, 0, dht_cookie(ROOM_API, token))) {
-        api_recall(c, token, call);
-        return report_set(r, SOUK_EBUSY, "too many lookups are under way; try again in a moment");
-    }
-    return 0; /* api_dht_done answers */
-}
-
-void api_dht_done(struct api *api, struct core *c, const struct dht_result *res)
-{
-    struct call call;
-    struct arena a;
-    (void)api;
-    if (!api_recall(c, res->cookie & 0xffffffffffffffu, &call))
-        return;
-    if (res->err) {
-        call_error(c, &call, res->err, NULL);
-        return;
-    }
-    arena_init(&a, 1 << 20);
-    size_t n = res->nodes_n < 64 ? res->nodes_n : 64, steps = res->trace_n < 256 ? res->trace_n : 256;
-    struct node_key *nodes = arena_array(&a, n + 1, sizeof *nodes);
-    struct span *trace = arena_array(&a, steps + 1, sizeof *trace);
-    for (size_t i = 0; i < n; i++)
-        nodes[i] = res->nodes[i].key;
-    for (size_t i = 0; i < steps; i++) {
-        const struct dht_step *s = &res->trace[i];
-        char at[ADDR_TEXT], hex[65];
-        trace[i] = span_str(arena_printf(&a, "hop %u  %.12s  %-22s %3u bits shared  %s", s->hop,
-                                         hex_encode(hex, s->key.b, 32), addr_format(at, &s->addr),
-                                         s->shared, s->answered ? "answered" : "silent"));
-    }
-    struct api_node_lookup_result out = {.nodes = nodes,
-                                         .nodes_n = n,
-                                         .hops = res->hops,
-                                         .messages = res->messages,
-                                         .trace = trace,
-                                         .trace_n = steps};
-    API_RESULT(c, &call, node_lookup, &out);
-    arena_free(&a);
 }
 
 static int do_stop(struct core *c, struct call *call, struct span params, struct arena *a, struct report *r)
@@ -306,10 +158,7 @@ static int do_subscribe(struct core *c, struct call *call, struct span params, s
 
 const struct call_row calls_node[] = {{"api.describe", do_describe},
                                       {"node.status", do_status},
-                                      {"node.peers", do_peers},
                                       {"node.connect", do_connect},
-                                      {"node.dht", do_dht},
-                                      {"node.lookup", do_lookup},
                                       {"node.stop", do_stop},
                                       {"events.list", do_events},
                                       {"events.subscribe", do_subscribe},

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """dht.py BUILD: the DHT of real soukd processes on loopback: found by whom, seen by people, a good citizen."""
+import json
+import os
 import socket
+import subprocess
 import sys
 
-from souk import SLOW, Checks, Node, run_to_end, wait_for
+from souk import SLOW, Checks, run_to_end, wait_for
 
 BUILD = sys.argv[1] if len(sys.argv) > 1 else "build/dev"
 c = Checks()
@@ -21,6 +24,155 @@ def has_ipv6():
         return True
     except OSError:
         return False
+
+
+def souk(n, *args):
+    """(exit status, what it printed) of the command at 80 columns."""
+    p = subprocess.run([f"{BUILD}/souk", "--home", str(n.home), *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       env={**os.environ, "COLUMNS": "80"}, timeout=60, check=False)
+    return p.returncode, p.stdout.decode()
+
+
+def common_bits(a, b):
+    x = int.from_bytes(a, "big") ^ int.from_bytes(b, "big")
+    return 256 - x.bit_length()
+
+
+class Eight:
+    """Eight nodes that know each other, and what they say."""
+    def __init__(self):
+        self.nodes = [c.node(BUILD, "eight0")]
+        self.nodes[0].start()
+        first = self.nodes[0].peer()
+        for i in range(1, 8):
+            self.nodes.append(c.node(BUILD, f"eight{i}", peers=[first]))
+            self.nodes[i].start()
+        with self.nodes[2].client() as s:
+            self.ann = s.call("id.new", name="Ann", passphrase="open sesame")["id"]
+        self.joined = wait_for(lambda: all(len(self.live(n)) == 7 for n in self.nodes), 30 * SLOW)
+        self.keys = [self.ask(n, "node.status")["node"] for n in self.nodes]
+        self.ids = [self.ask(n, "node.dht")["self"] for n in self.nodes]
+
+    def ask(self, n, method, **params):
+        with n.client() as s:
+            return s.call(method, **params)
+
+    def live(self, n):
+        return [x for x in self.ask(n, "node.peers")["table"] if x["standing"] == "live"]
+
+    def stop(self):
+        for n in self.nodes:
+            n.stop()
+            c.that(n.process.returncode == 0, f"{n.home.name} ends cleanly", n.words())
+
+
+def seen_by_people():
+    e = Eight()
+    if c.that(e.joined is not None, "eight nodes know each other", [len(e.live(n)) for n in e.nodes]):
+        the_table(e)
+        stored_and_published(e)
+        lookups(e)
+        for_eyes(e)
+    e.stop()
+
+
+def the_table(e):
+    for n, own_id, key in zip(e.nodes, e.ids, e.keys):
+        table = e.live(n)
+        true = {k: (i, f"127.0.0.1:{m.port}") for m, k, i in zip(e.nodes, e.keys, e.ids) if k != key}
+        c.that({x["node"]: (x["id"], x["addr"]) for x in table} == true, f"{n.home.name} knows the others by id and address", table)
+        c.that(all(x["shared"] == common_bits(x["id"], own_id) for x in table), "how near each is, is true", table)
+        c.that([x["shared"] for x in table] == sorted((x["shared"] for x in table), reverse=True), "the nearest come first")
+        c.that(all(x["fails"] == 0 and x["seen_ms"] < 60000 and 0 < x["timeout_ms"] <= 3000 for x in table), "all answer", table)
+        buckets = e.ask(n, "node.dht")["buckets"]
+        count = {b["shared"]: b["nodes"] for b in buckets if b["nodes"]}
+        c.that(count == {s: sum(x["shared"] == s for x in table) for s in {x["shared"] for x in table}},
+               "buckets count what the table lists", (buckets, table))
+
+
+def stored_and_published(e):
+    """What owners say of their replicas is what the others hold."""
+    def holders(key, author):
+        return sum(any(v["key"] == key and v["author"] == author for v in e.ask(n, "node.dht", limit=1000)["stored"])
+                   for n in e.nodes)
+
+    def presence():
+        return [p for p in e.ask(e.nodes[2], "node.dht")["published"] if p["kind"] == "presence"]
+    c.that(wait_for(lambda: presence() and presence()[0]["replicas"] > 0, 30 * SLOW) is not None, "an identity's presence is published",
+           presence())
+    key = presence()[0]["key"]
+    c.that(wait_for(lambda: presence()[0]["replicas"] == holders(key, e.ann), 20 * SLOW) is not None,
+           "and as many hold it as its owner says", (presence(), holders(key, e.ann)))
+    for n, node in zip(e.nodes, e.keys):
+        got = e.ask(n, "node.dht", limit=1000)
+        topic = [p for p in got["published"] if p["kind"] == "provider"][0]
+        c.that(topic["replicas"] == holders(topic["key"], node) or "next_ms" not in topic, f"{n.home.name}'s topic likewise",
+               (topic, holders(topic["key"], node)))
+        c.that(len(got["stored"]) == got["held"] == counter(n, "dht.values"), "all that is held is listed", got["held"])
+        c.that(all(v["from"] in ("self", "127.0.0.0/24") and 0 < v["expires_ms"] <= 2 * 3600000 and v["bytes"] > 66
+                   for v in got["stored"]), "each with who put it, and for how long", got["stored"])
+        c.that(all((v["from"] == "self") == (v["author"] == node) for v in got["stored"] if v["kind"] == "provider"),
+               "one's own among them", got["stored"])
+        part = e.ask(n, "node.dht", skip=1, limit=2)["stored"]
+        c.that([(v["key"], v["author"]) for v in part] == [(v["key"], v["author"]) for v in got["stored"][1:3]], "page by page")
+
+
+def lookups(e):
+    n, far = e.nodes[1], e.keys[6]
+    got = e.ask(n, "node.lookup", key=far.hex(), trace=True)
+    c.that(got["kind"] == "node" and got["found"] and got["key"] == e.ids[6] and got["nodes"][0]["node"] == far,
+           "a node is found by its key", got)
+    c.that(len(got["trace"]) == got["messages"] and [s["turn"] for s in got["trace"]] == list(range(1, got["messages"] + 1)),
+           "its trace has every request in order", got["trace"])
+    at = dict(zip(e.keys, zip(e.nodes, e.ids)))
+    c.that(all(s["addr"] == f"127.0.0.1:{at[s['node']][0].port}" and s["shared"] == common_bits(at[s["node"]][1], got["key"])
+               and s["hop"] >= 1 and (s["answer"] in ("silent", "pending") or "rtt_ms" in s) for s in got["trace"]), "and each is true", got["trace"])
+    c.that("trace" not in e.ask(n, "node.lookup", key=far.hex()), "no trace without asking for it")
+    got = e.ask(n, "node.lookup", key=e.ids[6].hex())
+    c.that(got["kind"] == "id" and got["found"] and got["nodes"][0]["node"] == far, "an id of a node is one", got)
+    got = e.ask(n, "node.lookup", key=e.ann.hex(), kind="identity", careful=True, trace=True)
+    c.that(got["found"] and got["values"][0]["author"] == e.ann and "letters" in got["values"][0]["text"],
+           "an identity's presence is found", got)
+    c.that(any(s["answer"] == "value" for s in got["trace"]) and {s["path"] for s in got["trace"]} == {0, 1, 2}, "by three paths", got["trace"])
+    got = e.ask(e.nodes[2], "node.lookup", key=e.ann.hex())
+    c.that(got["kind"] == "identity", "one's own identity is taken for one", got)
+    c.that(wait_for(lambda: {v["author"] for v in e.ask(n, "node.lookup", key="*")["values"]} == set(e.keys), 20 * SLOW) is not None,
+           "a topic's carriers are found")
+    c.that(e.ask(n, "node.lookup", key="*")["kind"] == "topic", "under its name")
+    got = e.ask(n, "node.lookup", key="ab" * 32)
+    c.that(got["kind"] == "id" and "--kind" in got["reason"], "what nobody knows is an id, and it says what else to try", got)
+    got = e.ask(n, "node.lookup", key="ab" * 32, kind="node")
+    c.that(not got["found"] and got["nodes"], "a node that is not there is not found", got)
+    got = e.ask(n, "node.lookup", key="ab" * 32, kind="identity", trace=True)
+    c.that(not got["found"] and got["values"] == [] and len(got["trace"]) == 7, "nor is an identity that has published nothing", got)
+    c.that(not e.ask(n, "node.lookup", key="vélos")["found"], "nor a topic that nobody carries")
+    with n.client() as s:
+        c.refuses("invalid", "a word that is no key is refused as one", lambda: s.call("node.lookup", key="beef", kind="node"))
+    lone = c.node(BUILD, "lone")
+    lone.start()
+    with lone.client() as s:
+        c.refuses("offline", "who knows nobody is told so", lambda: s.call("node.lookup", key="ab" * 32))
+    lone.stop()
+
+
+def for_eyes(e):
+    n, far = e.nodes[1], e.keys[6].hex()
+    status, said = souk(n, "node", "peers")
+    c.that(status == 0 and "standing" in said and far[:12] in said and " live" in said and " ms" not in said,
+           "souk node peers shows sessions and table", said)
+    for args in (("node", "peers"), ("node", "dht"), ("node", "lookup", far[:12], "--trace"),
+                 ("node", "lookup", "*", "--trace", "--careful"), ("node", "lookup", e.ann.hex(), "--kind", "identity")):
+        status, said = souk(n, *args)
+        c.that(status == 0 and max(map(len, said.splitlines())) <= 80, f"souk {' '.join(args)[:40]} fits 80 columns", said)
+    status, said = souk(n, "node", "lookup", far[:12], "--trace")
+    c.that(status == 0 and "node\n" in said and "turn  hop  path" in said, "the beginning of a key that was shown is enough", said)
+    status, said = souk(n, "node", "dht")
+    c.that("presence" in said or "provider" in said, "kinds are words", said)
+    c.that("127.0.0.0/24" in said and " B " in said and "4.2 MB" in said and "1h59m" in said, "sizes and times have units", said)
+    status, said = souk(n, "--json", "node", "lookup", far)
+    c.that(status == 0 and json.loads(said)["kind"] == "node", "--json is JSON", said)
+    status, said = souk(n, "node", "lookup", "beef", "--kind", "node")
+    c.that(status == 1 and "64 hex" in said, "what is no key is refused with words", said)
 
 
 def both_families():
@@ -62,4 +214,4 @@ def addresses_of_the_machine():
            said)
 
 
-c.run([both_families, addresses_of_the_machine])
+c.run([seen_by_people, both_families, addresses_of_the_machine])

@@ -203,6 +203,21 @@ static void addresses_are_told_apart(void **state)
     assert_true(addr_prefix(&a) != addr_prefix(&b));
 }
 
+static void a_prefix_is_told_as_text(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {{"203.0.113.77:9", "203.0.113.0/24"},
+                                          {"127.0.0.1:9", "127.0.0.0/24"},
+                                          {"[2001:db8:1:2:3:4:5:6]:9", "2001:db8:1:2::/64"},
+                                          {"[2001:db8::1]:9", "2001:db8::/64"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct addr a;
+        char text[ADDR_TEXT];
+        assert_true(addr_parse(&a, rows[i][0], strlen(rows[i][0])));
+        assert_string_equal(addr_prefix_format(text, addr_prefix(&a)), rows[i][1]);
+    }
+}
+
 static void an_arena_has_a_limit(void **state)
 {
     (void)state;
@@ -293,6 +308,7 @@ int main(void)
         cmocka_unit_test(addresses_read_and_write), cmocka_unit_test(addresses_are_told_apart),
         cmocka_unit_test(an_arena_has_a_limit),     cmocka_unit_test(a_buffer_is_a_queue),
         cmocka_unit_test(hex_and_errors),           cmocka_unit_test(a_seed_repeats),
+        cmocka_unit_test(a_prefix_is_told_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static uint32_t contact_in(struct dht *d, uint32_t bucket, struct addr a)
         struct id id;
         rng_bytes(&rng, key.b, 32);
         dht_id(&id, &net, &key);
-        if (id_shared_bits(&id, &d->id) == bucket)
+        if (dht_shared_bits(&id, &d->id) == bucket)
             return contacts_take(d->pool, &net, &key, &a);
     }
 }
