@@ -20,7 +20,7 @@
  *
  * Memory: everything is bounded by struct dht_knobs and counted in struct dht_stats; requests under way
  * keep their bytes when they may be sent again (at most requests_most times 1,123).  The routing table
- * holds 16-byte entries that name contacts (92 bytes: id, key, address) in a pool by a 4-byte handle; many
+ * holds 20-byte entries that name contacts (92 bytes: id, key, address) in a pool by a 4-byte handle; many
  * engines in one process may share a pool, so that 100,000 of them need the contacts once.
  *
  * Nothing here is thread-safe: an engine, its pool and its rng belong to one thread. */

@@ -24,17 +24,18 @@
 
 enum {
     BUCKETS_MOST = DHT_BUCKETS_MOST, /* nearer than 2^-64 of the ring: one bucket for all */
-    RECENT_MOST = 64,                /* addresses proven lately that are not in the table */
-    VOTES_MOST = 16,                 /* last reports of our own addresses */
-    BOOT_MOST = 16,                  /* first peers kept */
-    PATHS_MOST = 4,                  /* disjoint paths */
-    ANSWER_MOST = 20,                /* nodes in an answer, whatever knobs.k */
-    PROVEN_S = 900,                  /* an address that answered so long ago counts as proven */
-    REQUEST_HEAD = 9,                /* number of the message, request id */
-    PING_BYTES = 12,                 /* plaintext of our shortest request */
-    TELLERS_MOST = 64,               /* nodes whose word is judged in one lookup */
-    AROUND = 4,                      /* lookups beside a crowded key */
-    WRITES_MOST = 24                 /* nodes that one put goes to where ids are dense */
+    RECENT_SETS = 16,                /* addresses proven lately that are not in the table: 16 times 4 */
+    RECENT_WAYS = 4,
+    VOTES_MOST = 16,   /* last reports of our own addresses */
+    BOOT_MOST = 16,    /* first peers kept */
+    PATHS_MOST = 4,    /* disjoint paths */
+    ANSWER_MOST = 20,  /* nodes in an answer, whatever knobs.k */
+    PROVEN_S = 900,    /* an address that answered so long ago counts as proven */
+    REQUEST_HEAD = 9,  /* number of the message, request id */
+    PING_BYTES = 12,   /* plaintext of our shortest request */
+    TELLERS_MOST = 64, /* nodes whose word is judged in one lookup */
+    AROUND = 4,        /* lookups beside a crowded key */
+    WRITES_MOST = 24   /* nodes that one put goes to where ids are dense */
 };
 
 /* Timers lie first in what they are for; the heap's entry lies first in them. */
@@ -63,10 +64,11 @@ const struct contact *contact_at(const struct dht_contacts *p, uint32_t handle);
 enum { ENTRY_KNOWS_US = 1, ENTRY_HEARD = 2 }; /* our address is proven there; has not answered us yet */
 struct entry {
     uint32_t contact, seen_s;
+    uint32_t prefix;         /* of its address, hashed: counting does not touch the contacts */
     uint16_t rtt_ms, var_ms; /* smoothed round trip and its deviation, as in RFC 6298 */
     uint8_t fails, flags;
 };
-_Static_assert(sizeof(struct entry) == 16 && sizeof(struct contact) == 92, "memory of 100,000 engines");
+_Static_assert(sizeof(struct entry) == 20 && sizeof(struct contact) == 92, "memory of 100,000 engines");
 struct bucket {
     struct entry *live, *spare; /* longest known first */
     uint8_t live_n, live_cap, spare_n, spare_cap;
@@ -202,11 +204,10 @@ struct dht {
     uint32_t rtt_ms, var_ms; /* over all peers */
     uint8_t token_secret[2][16], ticket_secret[16];
     uint64_t token_turn_ms;
-    struct {
+    struct recent {
         uint64_t mark;
         uint32_t seen_s;
-    } recent[RECENT_MOST];
-    uint32_t recent_at;
+    } recent[RECENT_SETS][RECENT_WAYS]; /* the set: the mark's lowest bits */
     struct {
         struct addr said;
         uint64_t by; /* prefix of who said it */
@@ -250,6 +251,7 @@ uint64_t table_estimate(const struct dht *d); /* nodes in the network; 0: too fe
 void table_free(struct dht *d);
 void near_insert(const struct dht *d, const struct id *target, struct near *v, size_t *n, size_t most,
                  struct near one);
+void address_prove(struct dht *d, uint64_t now_ms, const struct node_key *key, const struct addr *a);
 bool address_proven(const struct dht *d, uint64_t now_ms, const struct node_key *key, const struct addr *a);
 
 /* request.c */

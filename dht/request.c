@@ -149,9 +149,7 @@ void request_answered(struct dht *d, uint64_t now_ms, struct request *r, bool kn
     table_answered(d, now_ms, r->contact, rtt, knows_us);
     if (!table_find(d, r->contact)) {
         const struct contact *c = contact_at(d->pool, r->contact);
-        d->recent[d->recent_at].mark = address_mark(d, &c->key, &c->addr);
-        d->recent[d->recent_at].seen_s = seconds(now_ms);
-        d->recent_at = (d->recent_at + 1) % RECENT_MOST;
+        address_prove(d, now_ms, &c->key, &c->addr);
     }
     d->stats.answered++;
     request_end(d, r);

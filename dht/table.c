@@ -56,18 +56,24 @@ struct entry *table_find(const struct dht *d, uint32_t contact)
     return i < 0 ? NULL : &b->live[i];
 }
 
+static uint32_t prefix_hash(const struct addr *a)
+{
+    return (uint32_t)(addr_prefix(a) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
 /* At most prefix_bucket of one /24 or /64 in a bucket, prefix_table in the table. */
 static bool prefix_ok(const struct dht *d, const struct bucket *in, const struct addr *a)
 {
     if (addr_exempt(d, a))
         return true;
     uint64_t prefix = addr_prefix(a);
-    uint32_t table = 0;
+    uint32_t table = 0, hashed = prefix_hash(a);
     for (uint32_t i = 0; i < d->buckets_n; i++) {
         const struct bucket *b = &d->buckets[i];
         uint32_t here = 0;
         for (int j = 0; j < b->live_n; j++)
-            here += addr_prefix(&contact_at(d->pool, b->live[j].contact)->addr) == prefix;
+            if (b->live[j].prefix == hashed)
+                here += addr_prefix(&contact_at(d->pool, b->live[j].contact)->addr) == prefix;
         if (b == in && here >= d->knobs.prefix_bucket)
             return false;
         table += here;
@@ -176,7 +182,7 @@ void table_answered(struct dht *d, uint64_t now_ms, uint32_t contact, uint32_t r
         return;
     struct bucket *b = bucket_make(d, &c->id, now_ms);
     int i = find(b->live, b->live_n, contact), s = find(b->spare, b->spare_n, contact);
-    struct entry fresh = {.contact = contact};
+    struct entry fresh = {.contact = contact, .prefix = prefix_hash(&c->addr)};
     struct entry *e = i >= 0 ? &b->live[i] : s >= 0 ? &b->spare[s] : &fresh;
     measure(e, rtt_ms);
     e->seen_s = seconds(now_ms);
@@ -251,7 +257,9 @@ void table_heard(struct dht *d, uint64_t now_ms, uint32_t contact)
         b->spare_n >= d->knobs.bucket_cache || b->live_n >= d->knobs.k || find_key(d, b, c, contact) >= 0)
         return;
     if (prefix_ok(d, b, &c->addr))
-        add_spare(d, b, (struct entry){.contact = contact, .flags = ENTRY_HEARD});
+        add_spare(
+            d, b,
+            (struct entry){.contact = contact, .prefix = prefix_hash(&c->addr), .flags = ENTRY_HEARD});
 }
 
 void table_touch(struct dht *d, uint64_t now_ms, const struct id *target)
@@ -335,10 +343,27 @@ bool address_proven(const struct dht *d, uint64_t now_ms, const struct node_key 
     if (e && e->fails == 0 && now_s - e->seen_s < PROVEN_S)
         return true;
     uint64_t mark = address_mark(d, key, a);
-    for (uint32_t i = 0; i < RECENT_MOST; i++)
-        if (d->recent[i].mark == mark && now_s - d->recent[i].seen_s < PROVEN_S)
+    const struct recent *set = d->recent[mark / 2 % RECENT_SETS];
+    for (uint32_t i = 0; i < RECENT_WAYS; i++)
+        if (set[i].mark == mark && now_s - set[i].seen_s < PROVEN_S)
             return true;
     return false;
+}
+
+/* Its own place, else that of the one proven longest ago in its set. */
+void address_prove(struct dht *d, uint64_t now_ms, const struct node_key *key, const struct addr *a)
+{
+    uint64_t mark = address_mark(d, key, a);
+    struct recent *set = d->recent[mark / 2 % RECENT_SETS], *in = &set[0];
+    for (uint32_t i = 0; i < RECENT_WAYS; i++) {
+        if (set[i].mark == mark) {
+            in = &set[i];
+            break;
+        }
+        if (set[i].seen_s < in->seen_s)
+            in = &set[i];
+    }
+    *in = (struct recent){mark, seconds(now_ms)};
 }
 
 void table_free(struct dht *d)

@@ -1,9 +1,9 @@
 /* dht_churn.c: are values found while machines come and go?
  *
- *     tests/run sim dht_churn --nodes 10000 --hours 1 --seed 1 [--replaced 0.2] [--loss 0.05]
- *                             [--clients 0.3] [--hidden 0] [--gets 2] [--warm_minutes 30]
+ *     tests/run sim dht_churn --nodes 5000 --hours 1 --seed 1 [--replaced 0.2] [--loss 0.05]
+ *                             [--clients 0.3] [--hidden 0.05] [--gets 2] [--warm_minutes 10]
  *                             [--explain 1]
- *     tests/run sim dht_churn24           the same over 24 hours
+ *     tests/run sim dht_churn24           10,000 nodes over 24 hours
  *
  * A fifth of the machines owns a value each (a signed pointer) and publishes it through its engine, which
  * puts it again every hour; a fifth of the newcomers brings a new one.  Owners change their values now and
@@ -231,15 +231,15 @@ static double dead_share(const struct dht_world *w)
     return all ? (double)dead / (double)all : 0;
 }
 
-static bool run(const struct scenario_args *args, double hours)
+static bool run(const struct scenario_args *args, size_t nodes, double hours, double warm_minutes)
 {
     struct churn s = {.get.name = "get", .hour.name = "hour"};
     double replaced = scenario_number(args, "--replaced", 0.2),
            loss = scenario_number(args, "--loss", 0.05);
-    struct dht_world_config config = {.places = args->nodes ? args->nodes : 10000,
+    struct dht_world_config config = {.places = args->nodes ? args->nodes : nodes,
                                       .seed = args->seed,
                                       .clients = scenario_number(args, "--clients", 0.3),
-                                      .hidden = scenario_number(args, "--hidden", 0),
+                                      .hidden = scenario_number(args, "--hidden", 0.05),
                                       .loss = loss,
                                       .replaced = replaced,
                                       .arg = &s,
@@ -257,7 +257,7 @@ static bool run(const struct scenario_args *args, double hours)
         maybe_own(&s, i);
     dht_world_at(w, w->now.mono_ms + 60000, start_get, &s);
     dht_world_at(w, w->now.mono_ms + 60000, change_one, &s);
-    dht_world_for(w, (uint64_t)(scenario_number(args, "--warm_minutes", 30) * 60000));
+    dht_world_for(w, (uint64_t)(scenario_number(args, "--warm_minutes", warm_minutes) * 60000));
     dht_world_count_from_here(w);
     s.counting = true;
     for (double hour = 0; hour < hours; hour++) {
@@ -304,10 +304,10 @@ fail:
 
 bool scenario_dht_churn(const struct scenario_args *args)
 {
-    return run(args, 1);
+    return run(args, 5000, 1, 10);
 }
 
 bool scenario_dht_churn_24(const struct scenario_args *args)
 {
-    return run(args, 24);
+    return run(args, 10000, 24, 30);
 }

@@ -705,6 +705,7 @@ static void run_now(struct dht_world *w)
         } else if (in->wheel[slot].first) {
             struct item *it = in->wheel[slot].first;
             in->wheel[slot].first = it->next;
+            __builtin_prefetch(it->next); /* it has not been touched for a while */
             if (!it->next)
                 in->wheel[slot].end = &in->wheel[slot].first;
             if (it->wakes)
