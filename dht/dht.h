@@ -192,8 +192,12 @@ const struct dht_result *dht_result_next(struct dht *d);
 /* Joining: asks the peers for our own neighbourhood; they are asked again while the table is empty.  Peers
  * whose key fails the puzzle are left out; returns how many are kept (at most 16 in all). */
 size_t dht_bootstrap(struct dht *d, struct clock now, const struct dht_peer *peers, size_t n);
-/* The table as bytes for the store, longest-known first; and back: contacts that restore takes in are asked
- * before they are believed, unless `trusted` (a simulator that fills tables from outside).
+/* Before the engine is freed for good: tells the nodes of the table that we stop, so that they need not
+ * find out by waiting in vain.  Nobody is put out of a table by such a word alone (leave.c). */
+void dht_leave(struct dht *d, struct dht_out *out);
+/* The table as bytes for the store, longest-known first, and how long answers take; and back: lookups begin
+ * at once with the contacts that restore takes in, but nobody is told of them before they have answered,
+ * unless `trusted` (a simulator that fills tables from outside).
  * SOUK_EFORM: the bytes are not such a table; nothing was taken. */
 void dht_table_save(const struct dht *d, struct buf *out);
 int dht_table_restore(struct dht *d, struct clock now, struct span bytes, bool trusted);
@@ -220,7 +224,8 @@ enum { DHT_BUCKETS_MOST = 64, DHT_ENTRIES_MOST = DHT_BUCKETS_MOST * 400 };
 enum dht_standing {
     DHT_LIVE,    /* in the table: asked, and told of to others */
     DHT_WAITING, /* has answered, but its bucket is full */
-    DHT_HEARD    /* others named it; it has not answered us yet */
+    DHT_HEARD,   /* others named it; it has not answered us yet */
+    DHT_SAVED    /* known from before the restart; not asked again yet */
 };
 struct dht_entry { /* a node in the table or beside it */
     struct id id;
@@ -268,6 +273,7 @@ struct dht_stats {
     uint64_t refused_token, refused_value, refused_full, waited;
     uint64_t evicted, kept_out_prefix; /* contacts that fell silent; contacts over the address limits */
     uint64_t hosted;                   /* values taken in since start */
+    uint64_t leaving;                  /* checked because they said that they stop */
 };
 void dht_stats_read(const struct dht *d, struct dht_stats *out);
 

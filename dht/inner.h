@@ -13,6 +13,7 @@
  *     write.c     the second half of a put
  *     value.c     signed values: making, reading, checking
  *     values.c    the store of values held for others
+ *     leave.c     the word of who is about to stop
  *     publish.c   own values, put again and again
  *     view.c      the engine as people see it */
 #ifndef SOUK_DHT_INNER_H
@@ -61,7 +62,12 @@ void contacts_drop(struct dht_contacts *p, uint32_t handle);
 const struct contact *contact_at(const struct dht_contacts *p, uint32_t handle); /* stays until dropped */
 
 /* table.c */
-enum { ENTRY_KNOWS_US = 1, ENTRY_HEARD = 2 }; /* our address is proven there; has not answered us yet */
+enum {
+    ENTRY_KNOWS_US = 1, /* our address is proven there */
+    ENTRY_HEARD = 2,    /* has not answered us yet, since this engine began */
+    ENTRY_SAVED = 4,    /* stood in the table that was restored: lookups may begin with it */
+    ENTRY_LEAVING = 8   /* said that it stops */
+};
 struct entry {
     uint32_t contact, seen_s;
     uint32_t prefix;         /* of its address, hashed: counting does not touch the contacts */
@@ -183,6 +189,8 @@ struct dht {
     struct addr addr, addr6;
     bool client, no_ipv4, ipv6;
     struct heap timers;
+    uint64_t leave_ms; /* until when checks asked for by leaving nodes are spent */
+    bool saved;        /* there may be entries from a restored table */
     struct bucket *buckets;
     uint32_t buckets_n, live_n, spare_n;
     struct map requests; /* request id -> struct request */
@@ -244,6 +252,9 @@ void table_restored(struct dht *d, uint64_t now_ms, uint32_t contact); /* as if 
 bool table_wants(const struct dht *d, const struct contact *c);        /* would it enter, if it answered? */
 struct entry *table_find(const struct dht *d, uint32_t contact);       /* live only */
 void table_touch(struct dht *d, uint64_t now_ms, const struct id *target);
+void table_saved(struct dht *d, uint64_t now_ms, uint32_t contact);
+/* Adds the nearest of the restored that have not been asked yet to *n nodes that are there. */
+void table_saved_nearest(struct dht *d, const struct id *target, struct near *v, size_t *n, size_t most);
 /* The nearest live nodes of a family (4, 6 or 0 for both), nearest first. */
 size_t table_nearest(const struct dht *d, const struct id *target, int family, struct near *out,
                      size_t most);
@@ -288,6 +299,10 @@ bool candidate_doubted(const struct dht *d, const struct query *q, const struct 
 bool candidate_prefix_ok(const struct dht *d, const struct query *q, const struct candidate *one);
 /* Has the node of candidate i answered at another address? */
 bool candidate_elsewhere(const struct query *q, const struct dht *d, uint32_t i);
+
+/* leave.c: a leave came; came: plaintext that may go back.  0, or it is malformed. */
+int leave_taken(struct dht *d, struct clock now, const struct addr *from, const struct node_key *peer,
+                struct span body, size_t came, struct dht_out *out);
 
 /* lookup.c */
 void lookup_seed(struct dht *d, struct query *q);

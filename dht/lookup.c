@@ -16,6 +16,7 @@ void lookup_seed(struct dht *d, struct query *q)
     struct near v[64];
     size_t most = d->knobs.k < 64 ? d->knobs.k : 64;
     size_t n = table_nearest(d, &q->target, 0, v, most);
+    table_saved_nearest(d, &q->target, v, &n, most);
     for (size_t i = 0; i < n; i++)
         lookup_add(d, q, v[i].contact, 1, (uint8_t)(i % q->paths), 0);
     if (n == 0 || q->joining)

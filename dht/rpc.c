@@ -261,6 +261,12 @@ int rpc_request(struct dht *d, struct clock now, const struct addr *from, const 
         d->stats.dropped_unasked++;
         return DHT_DROPPED;
     }
+    if (plaintext.p[0] == DATAGRAM_LEAVE) {
+        struct span body = span(plaintext.p + REQUEST_HEAD, plaintext.n - REQUEST_HEAD);
+        int err = leave_taken(d, now, from, peer, body, reply_limit, out);
+        d->stats.dropped_form += err != 0;
+        return err ? DHT_DROPPED : DHT_REQUEST;
+    }
     struct asked a = {.d = d, .now = now, .from = from, .peer = peer, .out = out, .came = reply_limit};
     memcpy(a.id, plaintext.p + 1, 8);
     addr_pack(a.seen, from);

@@ -209,13 +209,19 @@ void table_failed(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t time
     if (!b)
         return;
     int s = find(b->spare, b->spare_n, contact);
-    if (s >= 0)
+    if (s >= 0 && b->spare[s].flags & ENTRY_SAVED && d->stats.answered == 0) {
+        struct entry e = b->spare[s]; /* we may be the one that is cut off: kept, and asked last */
+        take_out(b->spare, &b->spare_n, s);
+        memmove(b->spare + 1, b->spare, b->spare_n++ * sizeof e);
+        b->spare[0] = e;
+    } else if (s >= 0)
         drop_spare(d, b, s);
     int i = find(b->live, b->live_n, contact);
     /* While nobody at all answers, the fault is ours: the table is kept. */
     if (i < 0 || now_ms > d->last_answer_ms + 30000)
         return;
     struct entry *e = &b->live[i];
+    bool leaving = e->flags & ENTRY_LEAVING;
     e->fails = (uint8_t)(e->fails > 255 - times ? 255 : e->fails + times);
     e->flags = 0;
     if (e->fails < d->knobs.fails_most)
@@ -233,7 +239,7 @@ void table_failed(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t time
         contacts_drop(d->pool, left);
         return;
     }
-    if (e->fails >= d->knobs.fails_most + 2) {
+    if (leaving || e->fails >= d->knobs.fails_most + 2) {
         drop_live(d, b, i);
         d->stats.evicted++;
     }
@@ -260,6 +266,37 @@ void table_heard(struct dht *d, uint64_t now_ms, uint32_t contact)
         add_spare(
             d, b,
             (struct entry){.contact = contact, .prefix = prefix_hash(&c->addr), .flags = ENTRY_HEARD});
+}
+
+void table_saved(struct dht *d, uint64_t now_ms, uint32_t contact)
+{
+    const struct contact *c = contact_at(d->pool, contact);
+    if (id_eq(&c->id, &d->id))
+        return;
+    struct bucket *b = bucket_make(d, &c->id, now_ms);
+    if (find(b->live, b->live_n, contact) >= 0 || find(b->spare, b->spare_n, contact) >= 0 ||
+        b->spare_n >= d->knobs.k)
+        return;
+    contacts_hold(d->pool, contact);
+    append(&b->spare, &b->spare_n, &b->spare_cap,
+           (struct entry){.contact = contact, .flags = ENTRY_HEARD | ENTRY_SAVED});
+    d->spare_n++;
+    d->saved = true;
+}
+
+void table_saved_nearest(struct dht *d, const struct id *target, struct near *v, size_t *n, size_t most)
+{
+    bool any = false;
+    for (uint32_t i = 0; d->saved && i < d->buckets_n; i++)
+        for (int j = 0; j < d->buckets[i].spare_n; j++) {
+            const struct entry *e = &d->buckets[i].spare[j];
+            if (!(e->flags & ENTRY_SAVED))
+                continue;
+            any = true;
+            struct near one = {id_distance(&contact_at(d->pool, e->contact)->id, target), e->contact};
+            near_insert(d, target, v, n, most, one);
+        }
+    d->saved = any;
 }
 
 void table_touch(struct dht *d, uint64_t now_ms, const struct id *target)

@@ -2,7 +2,12 @@
  * up what nobody asked about for long; and the table as bytes. */
 #include "dht/inner.h"
 
-enum { PINGS_A_TICK = 4, SAVE_ENTRY = 32 + ADDR_BYTES, SAVE_MOST = BUCKETS_MOST * 200 };
+enum {
+    PINGS_A_TICK = 4,
+    SAVE_ENTRY = 32 + ADDR_BYTES,
+    SAVE_TAIL = 4 /* round trip, deviation */,
+    SAVE_MOST = BUCKETS_MOST * 200
+};
 
 size_t dht_bootstrap(struct dht *d, struct clock now, const struct dht_peer *peers, size_t n)
 {
@@ -133,27 +138,46 @@ void upkeep_tick(struct dht *d, struct clock now, struct dht_out *out)
     }
     bool joining = !d->joined && (d->boot_n || d->spare_n);
     uint64_t rest = d->knobs.tick_slow_ms / 4 < d->check_ms ? d->knobs.tick_slow_ms / 4 : d->check_ms;
-    uint64_t wait = sent || joining ? d->knobs.tick_fast_ms : rest;
+    bool heard = now.mono_ms < d->last_answer_ms + 30000; /* else nobody answers, and haste wins nothing */
+    uint64_t wait = heard && (sent || joining) ? d->knobs.tick_fast_ms : rest;
     uint64_t at = now.mono_ms + wait - wait / 4 + rng_below(d->rng, wait / 2 + 1);
     if (d->tick.e.place == 0 || d->tick.e.at > at)
         timer_set(d, &d->tick, TIMER_TICK, at);
 }
 
+static void save_entry(const struct dht *d, const struct entry *e, struct buf *out)
+{
+    const struct contact *c = contact_at(d->pool, e->contact);
+    uint8_t *p = buf_grow(out, SAVE_ENTRY);
+    memcpy(p, c->key.b, 32);
+    addr_pack(p + 32, &c->addr);
+}
+
 void dht_table_save(const struct dht *d, struct buf *out)
 {
-    for (uint32_t i = 0; i < d->buckets_n; i++)
-        for (int j = 0; j < d->buckets[i].live_n; j++) {
-            const struct contact *c = contact_at(d->pool, d->buckets[i].live[j].contact);
-            uint8_t *p = buf_grow(out, SAVE_ENTRY);
-            memcpy(p, c->key.b, 32);
-            addr_pack(p + 32, &c->addr);
-        }
+    for (uint32_t i = 0; i < d->buckets_n; i++) {
+        const struct bucket *b = &d->buckets[i];
+        for (int j = 0; j < b->live_n; j++)
+            save_entry(d, &b->live[j], out);
+        for (int j = 0; j < b->spare_n && b->live_n + j < (int)d->knobs.k; j++)
+            if (b->spare[j].flags & ENTRY_SAVED) /* stopped before it could be asked */
+                save_entry(d, &b->spare[j], out);
+    }
+    uint8_t *p = buf_grow(out, SAVE_TAIL);
+    be16_put(p, (uint16_t)(d->rtt_ms < 60000 ? d->rtt_ms : 60000));
+    be16_put(p + 2, (uint16_t)(d->var_ms < 60000 ? d->var_ms : 60000));
 }
 
 int dht_table_restore(struct dht *d, struct clock now, struct span bytes, bool trusted)
 {
-    if (bytes.n % SAVE_ENTRY || bytes.n / SAVE_ENTRY > SAVE_MOST)
+    size_t tail = bytes.n % SAVE_ENTRY;
+    if ((tail && tail != SAVE_TAIL) || bytes.n / SAVE_ENTRY > SAVE_MOST)
         return SOUK_EFORM;
+    bytes.n -= tail;
+    if (tail && !d->rtt_ms) {
+        d->rtt_ms = be16_get(bytes.p + bytes.n);
+        d->var_ms = be16_get(bytes.p + bytes.n + 2);
+    }
     for (size_t at = 0; at < bytes.n; at += SAVE_ENTRY) {
         struct node_key key;
         struct addr addr;
@@ -165,7 +189,7 @@ int dht_table_restore(struct dht *d, struct clock now, struct span bytes, bool t
         if (trusted)
             table_restored(d, now.mono_ms, contact);
         else
-            table_heard(d, now.mono_ms, contact);
+            table_saved(d, now.mono_ms, contact);
         /* The first of them are also where joining starts. */
         if (!trusted && d->boot_n < BOOT_MOST)
             d->boot[d->boot_n++] = contact;

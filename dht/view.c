@@ -4,7 +4,10 @@
 
 static enum dht_standing standing(const struct entry *e, bool live)
 {
-    return live ? DHT_LIVE : e->flags & ENTRY_HEARD ? DHT_HEARD : DHT_WAITING;
+    return live                     ? DHT_LIVE
+           : e->flags & ENTRY_SAVED ? DHT_SAVED
+           : e->flags & ENTRY_HEARD ? DHT_HEARD
+                                    : DHT_WAITING;
 }
 
 static void entry_view(const struct dht *d, uint64_t now_ms, const struct entry *e, bool live,

@@ -371,6 +371,9 @@ void node_input(struct node *n, struct clock now, struct view *view, const struc
     case EV_WAKE:
         wake(n, c);
         break;
+    case EV_STOP:
+        reach_stop(n->reach, c);
+        return;
     case EV_DGRAM:
         reach_dgram(n->reach, c, &ev->addr, ev->via, ev->bytes);
         break;

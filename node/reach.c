@@ -5,7 +5,14 @@
 #include "node/net/net.h"
 #include <stdlib.h>
 
-enum { SAVE_MS = 300000, LOOK_FAST_MS = 1000, LOOK_SLOW_MS = 30000, CARRIERS_MS = 120000, CANDIDATES = 64 };
+enum {
+    SAVE_FIRST_MS = 10000,
+    SAVE_MS = 300000,
+    LOOK_FAST_MS = 1000,
+    LOOK_SLOW_MS = 30000,
+    CARRIERS_MS = 120000,
+    CANDIDATES = 64
+};
 
 struct candidate {
     struct node_key key;
@@ -23,7 +30,7 @@ struct reach {
     struct id carriers; /* the topic under which carriers of everything announce themselves */
     struct candidate cand[CANDIDATES];
     size_t cand_n;
-    uint64_t look_ms, save_ms, carriers_ms, find_ms;
+    uint64_t look_ms, save_ms, save_wait_ms, carriers_ms, find_ms;
 };
 
 static void sign_provider(void *arg, const struct id *hash, struct sig *out)
@@ -134,7 +141,8 @@ void reach_boot(struct reach *r, struct core *c)
     dht_bootstrap(r->dht, c->now, peers, r->config.peers_n);
     if (!r->config.client)
         (void)dht_publish_topic(r->dht, c->now, &r->carriers);
-    r->save_ms = c->now.mono_ms + SAVE_MS;
+    r->save_wait_ms = SAVE_FIRST_MS; /* a table that grows is saved sooner: the power may fail */
+    r->save_ms = c->now.mono_ms + r->save_wait_ms;
     r->look_ms = c->now.mono_ms;
     r->carriers_ms = c->now.mono_ms + 2000;
 }
@@ -192,11 +200,22 @@ static void save(struct reach *r, struct core *c)
 {
     struct buf b = {0};
     dht_table_save(r->dht, &b);
+    if (b.n < sizeof(struct node_key)) { /* nobody is known: what was saved before is better */
+        buf_free(&b);
+        return;
+    }
     struct change *ch = change_new(ROOM_NODE, 0, 0);
     ch->bulk = true;
     change_put(ch, TABLE_META, span_str("dht"), buf_view(&b));
     fx_commit(c->fx, ch);
     buf_free(&b);
+}
+
+void reach_stop(struct reach *r, struct core *c)
+{
+    save(r, c);
+    dht_leave(r->dht, &r->out);
+    reach_flush(r, c);
 }
 
 void reach_find(struct reach *r, struct core *c, const struct node_key *node)
@@ -257,7 +276,8 @@ void reach_wake(struct reach *r, struct core *c)
     }
     if (r->save_ms <= c->now.mono_ms) {
         save(r, c);
-        r->save_ms = c->now.mono_ms + SAVE_MS;
+        r->save_wait_ms = r->save_wait_ms * 4 < SAVE_MS ? r->save_wait_ms * 4 : SAVE_MS;
+        r->save_ms = c->now.mono_ms + r->save_wait_ms;
     }
     reach_flush(r, c);
 }

@@ -18,6 +18,7 @@ void reach_boot(struct reach *r, struct core *c);
 void reach_dgram(struct reach *r, struct core *c, const struct addr *from, uint8_t via, struct span bytes);
 void reach_session_up(struct reach *r, struct core *c, const struct node_key *peer);
 void reach_session_down(struct reach *r, struct core *c, const struct node_key *peer);
+void reach_stop(struct reach *r, struct core *c); /* saves the table, says goodbye */
 void reach_wake(struct reach *r, struct core *c);
 uint64_t reach_next_wake(const struct reach *r);
 /* Dials a node whose address is known, or looks for it in the DHT and dials it then.  Repeating is cheap.

@@ -70,6 +70,7 @@ enum ev {
     EV_DRAINED,   /* conn: everything written so far has gone to the kernel */
     EV_CLOSED,    /* conn: by the other side or by an error; nothing more comes for it */
     EV_WORKED,    /* jobs, n */
+    EV_STOP,      /* the last: the process ends.  Its effects are carried out, nothing comes back */
     EV_COMMITTED, /* changes, n: applied (each with its results) and synced, or failed as a whole: err */
 };
 struct event {

@@ -33,8 +33,10 @@ static const struct api_peer *sessions(struct core *c, struct arena *a, size_t *
 
 static struct api_dht_node entry_row(struct arena *a, const struct dht_entry *e)
 {
-    static const enum api_dht_standing standing[] = {
-        [DHT_LIVE] = API_DHT_STANDING_LIVE, API_DHT_STANDING_WAITING, API_DHT_STANDING_HEARD};
+    static const enum api_dht_standing standing[] = {[DHT_LIVE] = API_DHT_STANDING_LIVE,
+                                                     API_DHT_STANDING_WAITING,
+                                                     API_DHT_STANDING_HEARD,
+                                                     API_DHT_STANDING_SAVED};
     bool seen = e->seen_ms != UINT64_MAX;
     return (struct api_dht_node){.shared = e->shared,
                                  .id = e->id,

@@ -113,6 +113,7 @@ void count_dht(struct counters *k, struct core *c)
     count(k, "dht.refused_token", d.refused_token);
     count(k, "dht.refused_value", d.refused_value);
     count(k, "dht.evicted", d.evicted);
+    count(k, "dht.leaving", d.leaving);
     count(k, "dht.kept_out_prefix", d.kept_out_prefix);
     count(k, "dht.cut_short", d.cut_short);
     count(k, "dht.dropped_form", d.dropped_form);

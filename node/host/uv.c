@@ -314,6 +314,7 @@ int host_run(const struct host_config *hc, struct node_config *nc, struct report
         if (!h->stopping)
             uv_run(&h->loop, UV_RUN_DEFAULT);
         log_line(LOG_INFO, "host", "stopping");
+        input(h, &(struct event){.kind = EV_STOP});
     }
     workers_free(h->workers);
     writer_thread_free(h->writer);

@@ -2,11 +2,13 @@
 """dht.py BUILD: the DHT of real soukd processes on loopback: found by whom, seen by people, a good citizen."""
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 
-from souk import SLOW, Checks, run_to_end, wait_for
+from souk import READY_S, SLOW, Checks, run_to_end, wait_for
 
 BUILD = sys.argv[1] if len(sys.argv) > 1 else "build/dev"
 c = Checks()
@@ -175,6 +177,38 @@ def for_eyes(e):
     c.that(status == 1 and "64 hex" in said, "what is no key is refused with words", said)
 
 
+def leaving_and_coming_back():
+    """Who stops is gone from the tables at once; who comes back knows whom to ask, without being told."""
+    nodes = [c.node(BUILD, "town0")]
+    nodes[0].start()
+    for i in range(1, 6):
+        nodes.append(c.node(BUILD, f"town{i}", peers=[nodes[0].peer()]))
+        nodes[i].start()
+    c.that(wait_for(lambda: all(counter(n, "dht.nodes") == 5 for n in nodes), 30 * SLOW) is not None, "six nodes know each other")
+    back, others = nodes[4], [n for n in nodes if n is not nodes[4]]
+    for sig, what in ((signal.SIGTERM, "that stops"), (signal.SIGTERM, "that stops soon after it came back")):
+        took = back.stop(sig)
+        c.that(took < READY_S * SLOW and back.process.returncode == 0, f"a node {what} ends within a second", f"{took:.2f} s")
+        left = wait_for(lambda: all(counter(n, "dht.nodes") == 4 for n in others), 10 * SLOW)
+        c.that(left is not None, f"a node {what} is gone from the tables within seconds", [counter(n, "dht.nodes") for n in others])
+        back.peers = []
+        back.start()
+        with back.client() as s:
+            got = s.call("node.lookup", key="ab" * 32, trace=True)
+        c.that(len(got["nodes"]) >= 5 and max(x["hop"] for x in got["trace"]) <= 2,
+               "back without --peer, it answers its first lookup within two round trips", got)
+        c.that(wait_for(lambda: counter(back, "dht.nodes") == 5, 10 * SLOW) is not None, "and joins again")
+        c.that(wait_for(lambda: all(counter(n, "dht.nodes") == 5 for n in others), 30 * SLOW) is not None, "and is known again",
+               [counter(n, "dht.nodes") for n in others])
+    time.sleep(11 * SLOW)  # by then a table has been saved without a stop
+    back.stop(signal.SIGKILL)
+    back.start()
+    with back.client() as s:
+        c.that(len(s.call("node.lookup", key="cd" * 32)["nodes"]) >= 5, "after kill -9 it knows them too")
+    for n in nodes:
+        n.stop()
+
+
 def both_families():
     """One node listens on both; one that has IPv4 alone and one that has IPv6 alone meet through it."""
     if not has_ipv6():
@@ -214,4 +248,4 @@ def addresses_of_the_machine():
            said)
 
 
-c.run([seen_by_people, both_families, addresses_of_the_machine])
+c.run([seen_by_people, leaving_and_coming_back, both_families, addresses_of_the_machine])

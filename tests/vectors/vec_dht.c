@@ -211,6 +211,8 @@ static void requests(struct maker *m)
     datagram_providers_encode(
         &m->body, &(struct datagram_providers){.target = target, .family = DATAGRAM_FAMILY_IPV4});
     plaintext(m, "good", "providers", plain_of(m, DATAGRAM_PROVIDERS));
+    datagram_leave_encode(&m->body, &(struct datagram_leave){.has_pad = true, .pad = span(pad, 32)});
+    plaintext(m, "good", "leave: no answer is due", plain_of(m, DATAGRAM_LEAVE));
 }
 
 static void answers(struct maker *m)
