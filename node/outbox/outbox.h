@@ -25,7 +25,8 @@
  *     TABLE_DRAFT  "route" person    mail_where                where somebody is reached
  *                  "trust" person    unix ms 8                 outbox_trust
  *                  "met"   person    unix ms 8                 we wrote to them: no request
- *                  "block" person    anything                  outbox_block
+ *                  "block/" person   anything                  market_mark; read here: the letters of
+ *                                    who is blocked are acknowledged and dropped
  *                  "boxes" identity  n × (node 32, ip 16, port 2)    servers that hold our mail
  *     TABLE_THREAD thread 32, created 8 (big-endian), letter 32 → mail_kept (spec/mail.schema)
  * Sealed letters for a locked identity of ours lie in its own name among the mails (view_mail). */
@@ -59,8 +60,6 @@ void outbox_route(struct outbox *o, struct core *c, const struct identity *perso
 /* A counterpart of a trade: letters to it tell where this node is, and carry a ticket for the mailboxes of
  * who writes.  Idempotent. */
 void outbox_trust(struct outbox *o, struct core *c, const struct identity *person);
-/* Blocking is silent: the letters of who is blocked are acknowledged and dropped.  Adds to `into`. */
-void outbox_block(struct change *into, const struct identity *person, bool block);
 /* Tell everybody whom an identity of ours writes to where this node is; the default is yes on a network of
  * loopback addresses and no elsewhere (counterparts, and people who opted in by their profile, apart). */
 void outbox_share(struct outbox *o, bool all);

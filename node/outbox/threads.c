@@ -13,23 +13,15 @@ static bool drafted(struct core *c, const char *name, const struct identity *who
     return view_get(c->view, TABLE_DRAFT, row_key(key, name, who), &v);
 }
 
+/* The row is the market's: people.c, where the owner says whom to block. */
 bool threads_blocked(struct core *c, const struct identity *who)
 {
-    return drafted(c, "block", who);
+    return drafted(c, "block/", who);
 }
 
 bool threads_known(struct core *c, const struct identity *who)
 {
     return drafted(c, "met", who) || drafted(c, "trust", who);
-}
-
-void outbox_block(struct change *into, const struct identity *person, bool block)
-{
-    uint8_t key[ROW_KEY_MOST];
-    if (block)
-        change_put(into, TABLE_DRAFT, row_key(key, "block", person), span("\x01", 1));
-    else
-        change_delete(into, TABLE_DRAFT, row_key(key, "block", person));
 }
 
 void outbox_thread(struct id *out, const struct network *net, const struct identity *a,

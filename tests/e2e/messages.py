@@ -40,10 +40,22 @@ def letters():
     delivered(tomas, maelle, letter, "Oui, toujours.", "an answer arrives")
     same = {m["thread"] for m in maelle.messages()}
     c.that(len(same) == 1, "both sides of it are one thread", len(same))
+    blocked(maelle, tomas)
     away(serving, maelle, tomas)
     killed_after_ok(maelle, tomas)
     restarted_while_under_way(serving, maelle, tomas)
     locked(maelle, tomas)
+
+
+def blocked(maelle, tomas):
+    """Who is blocked hears that the letter was received, and is not heard."""
+    tomas.call("people.mark", id=maelle.id, mark="block")
+    letter = write(maelle, tomas, "Read me!")
+    c.that(becomes(lambda: state_of(maelle, letter) == "received"), "a letter of somebody blocked is acknowledged", state_of(maelle, letter))
+    c.that("Read me!" not in texts(tomas, maelle), "and not shown to who blocked them", texts(tomas, maelle))
+    tomas.call("people.mark", id=maelle.id, mark="unblock")
+    letter = write(maelle, tomas, "Am I heard again?")
+    delivered(maelle, tomas, letter, "Am I heard again?", "a letter of somebody no longer blocked arrives")
 
 
 def away(serving, maelle, tomas):
