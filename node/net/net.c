@@ -69,20 +69,26 @@ static struct ban *ban_of(struct net *n, const struct addr *a)
     return &n->bans[i];
 }
 
-static bool half_open_full(const struct net *n, const struct addr *a)
+/* Strangers must neither keep us from dialling nor choose all our neighbours: some half-open places and the
+ * last quarter of the sessions are for those that we dial; and no prefix gets more than its share, since
+ * node keys cost nothing. */
+static bool inbound_full(const struct net *n, const struct addr *a)
 {
-    if (n->half_open >= NET_HALF_OPEN_MOST)
+    unsigned most = n->config.sessions_most;
+    if (n->half_open >= NET_HALF_OPEN_MOST - NET_HALF_OPEN_OURS || n->conns.n >= most - most / 4)
         return true;
     if (n->network.loopback && addr_is_private(a))
         return false;
-    unsigned same = 0;
+    unsigned half = 0, inbound = 0;
     size_t at = 0;
     void *v;
     while (map_next(&n->conns, &at, NULL, &v)) {
         const struct session *s = v;
-        same += s->phase != SESSION_UP && addr_prefix(&s->addr) == addr_prefix(a);
+        bool same = addr_prefix(&s->addr) == addr_prefix(a);
+        half += same && s->phase != SESSION_UP;
+        inbound += same && !s->outbound;
     }
-    return same >= NET_HALF_OPEN_PREFIX;
+    return half >= NET_HALF_OPEN_PREFIX || inbound >= NET_INBOUND_PREFIX;
 }
 
 /* ---- making and ending ---- */
@@ -110,6 +116,8 @@ static void session_end(struct net *n, struct core *c, struct session *s)
     heap_remove(&n->due, &s->due);
     if (s->phase != SESSION_UP)
         n->half_open--;
+    else
+        n->gone[n->gone_n++ % NET_GONE] = (struct gone){s->peer, s->addr};
     session_free(s);
     if (was_up)
         c->hooks->session_down(c, &peer);
@@ -188,9 +196,7 @@ static void session_up(struct net *n, struct core *c, struct session *s)
 
 void net_accepted(struct net *n, struct core *c, conn_id conn, const struct addr *from)
 {
-    if (banned(n, from, c->now.mono_ms) || half_open_full(n, from) ||
-        n->conns.n >= n->config.sessions_most - n->config.sessions_most / 4) {
-        /* The last quarter is for those that we dial: strangers must not choose all our neighbours. */
+    if (banned(n, from, c->now.mono_ms) || inbound_full(n, from)) {
         n->stats.refused++;
         fx_close(c->fx, conn);
         return;
@@ -421,24 +427,40 @@ int net_send(struct net *n, struct core *c, const struct node_key *peer, enum ch
     return 0;
 }
 
+/* Where a peer is, or was when it left: whoever goes before its forgery is found out answers for it. */
+static const struct addr *addr_of(const struct net *n, const struct node_key *peer)
+{
+    const struct session *s = up_with(n, peer);
+    size_t kept = n->gone_n < NET_GONE ? n->gone_n : NET_GONE;
+    for (size_t i = 1; !s && i <= kept; i++) {
+        const struct gone *g = &n->gone[(n->gone_n - i) % NET_GONE];
+        if (node_key_eq(&g->peer, peer))
+            return &g->addr;
+    }
+    return s ? &s->addr : NULL;
+}
+
 void net_misconduct(struct net *n, struct core *c, const struct node_key *peer, int err)
 {
     struct session *s = up_with(n, peer);
-    if (!s)
+    const struct addr *at = addr_of(n, peer);
+    if (!at)
         return;
-    struct ban *b = ban_of(n, &s->addr);
+    struct ban *b = ban_of(n, at);
     uint64_t halves = (c->now.mono_ms - b->conduct_ms) / CONDUCT_HALVES_MS;
     b->conduct = halves > 31 ? 0 : b->conduct >> halves;
     if (halves || !b->conduct)
         b->conduct_ms = c->now.mono_ms;
     b->conduct += MISCONDUCT;
-    s->conduct = b->conduct;
+    if (s)
+        s->conduct = b->conduct;
     log_line(LOG_WARN, "net", "a peer sent what nobody may send: %s", err_name(err));
     if (b->conduct >= NET_CONDUCT_MOST) {
         b->conduct = 0;
         b->until_ms = c->now.mono_ms + NET_BAN_MS;
         n->stats.banned++;
-        session_close(n, c, s);
+        if (s)
+            session_close(n, c, s);
     }
 }
 

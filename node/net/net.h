@@ -37,7 +37,8 @@ bool net_addr(const struct net *n, const struct node_key *peer, struct addr *out
 int net_send(struct net *n, struct core *c, const struct node_key *peer, enum channel channel,
              unsigned number, struct span body);
 size_t net_room_left(const struct net *n, const struct node_key *peer); /* bytes until SOUK_EBUSY */
-/* Counts provable misconduct (bad form, signature, work) against a peer; bans its prefix when it adds up.
+/* Counts provable misconduct (bad form, signature, work) against a peer, also when it has just left; bans
+ * its prefix when it adds up.
  * The score decays by half every 10 minutes. */
 void net_misconduct(struct net *n, struct core *c, const struct node_key *peer, int err);
 void net_drop(struct net *n, struct core *c, const struct node_key *peer);

@@ -12,7 +12,10 @@ enum {
     NET_PAUSE_BYTES = 128 * 1024, /* beyond it we read no more from it */
     NET_INPUT_BYTES = NET_FRAME_MOST + 2,
     NET_HALF_OPEN_MOST = 64,
+    NET_HALF_OPEN_OURS = 16, /* of these, kept for those that we dial */
     NET_HALF_OPEN_PREFIX = 8,
+    NET_INBOUND_PREFIX = 8, /* sessions that one prefix may have with us without being dialled */
+    NET_GONE = 64,          /* peers whose session ended, remembered for what is still judged of theirs */
     NET_HANDSHAKE_MS = 10000,
     NET_BANS_MOST = 1024,
     NET_BAN_MS = 3600000,
@@ -44,6 +47,12 @@ struct ban {
     uint32_t conduct;
 };
 
+/* A peer that left: a worker may still find that what it sent was forged. */
+struct gone {
+    struct node_key peer;
+    struct addr addr;
+};
+
 struct net {
     struct net_config config;
     struct network network;
@@ -55,6 +64,8 @@ struct net {
     unsigned half_open;
     struct ban bans[NET_BANS_MOST];
     size_t bans_n;
+    struct gone gone[NET_GONE]; /* a ring */
+    size_t gone_n;              /* ever written */
     struct net_stats stats;
 };
 

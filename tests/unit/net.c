@@ -506,6 +506,80 @@ static void strangers_leave_room_for_those_we_dial(void **state)
     world_free();
 }
 
+static void half_open_strangers_do_not_stop_us_from_dialling(void **state)
+{
+    (void)state;
+    world_new("test", "test");
+    N[1]->core.net->config.sessions_most = 512;
+    struct addr from = N[0]->addr;
+    for (int i = 0; i < 200; i++) {
+        from.ip[14] = (uint8_t)(20 + i / 8);
+        net_accepted(N[1]->core.net, &N[1]->core, (conn_id)(1000 + 2 * i), &from);
+    }
+    assert_int_equal(N[1]->core.net->half_open, NET_HALF_OPEN_MOST - NET_HALF_OPEN_OURS);
+    effects_clear(&N[1]->fx);
+    connect_to(1);
+    pump();
+    assert_true(both_up());
+    world_free();
+}
+
+/* Node 0 goes without a word, and somebody else is there in its place, at an address of the same prefix. */
+static void another_in_its_place(int i)
+{
+    struct addr at = N[0]->addr;
+    net_free(N[0]->core.net);
+    keys_free(N[0]->core.keys);
+    effects_free(&N[0]->fx);
+    buf_free(&N[0]->body);
+    free(N[0]);
+    N[0] = make(i, "test", false);
+    N[0]->addr = at;
+    N[0]->addr.ip[15]++;
+    for (int w = 0; w < wires_n; w++)
+        wires[w].conn[0] = 0;
+}
+
+static void one_prefix_has_few_sessions_with_us(void **state)
+{
+    (void)state;
+    world_new("test", "test");
+    struct net_stats stats;
+    for (int i = 0; i < 12; i++) {
+        connect_to(0);
+        pump();
+        net_stats(N[1]->core.net, &stats);
+        assert_int_equal(stats.sessions, i < NET_INBOUND_PREFIX ? i + 1 : NET_INBOUND_PREFIX);
+        another_in_its_place(100 + i);
+    }
+    N[0]->addr.ip[13]++;
+    connect_to(0); /* from elsewhere */
+    pump();
+    assert_true(both_up());
+    world_free();
+}
+
+static void who_leaves_answers_for_what_was_sent(void **state)
+{
+    (void)state;
+    world_new("test", "test");
+    for (int i = 0; i < 5; i++) {
+        connect_to(0);
+        pump();
+        assert_true(both_up());
+        net_drop(N[0]->core.net, &N[0]->core, key(1)); /* gone before its forgery is found out */
+        pump();
+        assert_false(net_up(N[1]->core.net, key(0)));
+        net_misconduct(N[1]->core.net, &N[1]->core, key(0), SOUK_ESIGNATURE);
+    }
+    connect_to(0);
+    pump();
+    assert_false(both_up());
+    struct node_key nobody = {{77}};
+    net_misconduct(N[1]->core.net, &N[1]->core, &nobody, SOUK_ESIGNATURE); /* long gone, or never here */
+    world_free();
+}
+
 static void a_quiet_session_is_pinged_and_a_dead_one_closed(void **state)
 {
     (void)state;
@@ -561,6 +635,9 @@ int main(void)
         cmocka_unit_test(a_spoilt_frame_is_not_passed_on),
         cmocka_unit_test(coming_back_does_not_wash_off_misconduct),
         cmocka_unit_test(strangers_leave_room_for_those_we_dial),
+        cmocka_unit_test(half_open_strangers_do_not_stop_us_from_dialling),
+        cmocka_unit_test(one_prefix_has_few_sessions_with_us),
+        cmocka_unit_test(who_leaves_answers_for_what_was_sent),
         cmocka_unit_test(a_quiet_session_is_pinged_and_a_dead_one_closed),
         cmocka_unit_test(a_full_node_refuses),
     };
