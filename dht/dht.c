@@ -3,6 +3,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+enum { OUT_KEPT = 16384 }; /* of a dht_out between calls: few bursts are larger */
+
 void dht_knobs_default(struct dht_knobs *out)
 {
     *out = (struct dht_knobs){
@@ -49,6 +51,8 @@ void dht_knobs_default(struct dht_knobs *out)
 void dht_out_clear(struct dht_out *out)
 {
     out->n = 0;
+    if (out->bytes.cap > OUT_KEPT)
+        buf_free(&out->bytes);
     buf_clear(&out->bytes);
 }
 
@@ -230,8 +234,8 @@ uint64_t dht_next_wake(const struct dht *d)
 
 static uint64_t memory(const struct dht *d)
 {
-    uint64_t n =
-        sizeof *d + d->timers.cap * sizeof(void *) + d->buckets_n * sizeof *d->buckets + d->scratch.cap;
+    uint64_t n = sizeof *d + d->timers.cap * sizeof *d->timers.slots + d->buckets_n * sizeof *d->buckets +
+                 d->scratch.cap;
     for (uint32_t i = 0; i < d->buckets_n; i++)
         n += (d->buckets[i].live_cap + (uint64_t)d->buckets[i].spare_cap) * sizeof(struct entry);
     n += d->requests.cap * 16 + d->values.cap * 40 + d->prefixes.cap * 16 + d->prefixes.n * 16;

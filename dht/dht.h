@@ -104,7 +104,7 @@ static inline struct span dht_out_bytes(const struct dht_out *out, const struct 
 {
     return span(out->bytes.p + s->at, s->len);
 }
-void dht_out_clear(struct dht_out *out); /* keeps the memory */
+void dht_out_clear(struct dht_out *out); /* keeps a little memory for the next time */
 void dht_out_free(struct dht_out *out);
 
 struct dht;

@@ -264,6 +264,9 @@ void near_insert(const struct dht *d, const struct id *target, struct near *v, s
                  struct near one);
 void address_prove(struct dht *d, uint64_t now_ms, const struct node_key *key, const struct addr *a);
 bool address_proven(const struct dht *d, uint64_t now_ms, const struct node_key *key, const struct addr *a);
+/* The same; and is it in the table? */
+bool address_known(const struct dht *d, uint64_t now_ms, const struct node_key *key, const struct addr *a,
+                   bool *in_table);
 
 /* request.c */
 uint32_t patience_ms(const struct dht *d, uint32_t contact); /* before a request to it is overdue */

@@ -16,7 +16,7 @@ struct asked {
     struct dht_out *out;
     uint8_t id[8];
     uint8_t seen[ADDR_BYTES];
-    bool proven, client;
+    bool proven, in_table, client;
     size_t limit, came; /* plaintext that may go back; that came */
 };
 
@@ -241,14 +241,13 @@ static int answer_request(struct asked *a, uint8_t number, struct span body, siz
 static void consider(struct asked *a, size_t sent)
 {
     struct dht *d = a->d;
-    if (a->client || !addr_usable(d, a->from))
+    if (a->client || a->in_table || !addr_usable(d, a->from))
         return;
     bool room = a->proven || a->came >= sent + DHT_OUTER_BYTES + REQUEST_HEAD + 30;
     uint32_t contact = room ? contacts_take(d->pool, d->net, a->peer, a->from) : 0;
     if (!contact)
         return;
-    struct entry *e = table_find(d, contact);
-    if (!e && table_wants(d, contact_at(d->pool, contact)) && d->requests.n < d->knobs.requests_most / 2 &&
+    if (table_wants(d, contact_at(d->pool, contact)) && d->requests.n < d->knobs.requests_most / 2 &&
         !request_out(d, contact))
         request_ping(d, a->now.mono_ms, contact, 0, a->out);
     contacts_drop(d->pool, contact);
@@ -270,7 +269,7 @@ int rpc_request(struct dht *d, struct clock now, const struct addr *from, const 
     struct asked a = {.d = d, .now = now, .from = from, .peer = peer, .out = out, .came = reply_limit};
     memcpy(a.id, plaintext.p + 1, 8);
     addr_pack(a.seen, from);
-    a.proven = address_proven(d, now.mono_ms, peer, from);
+    a.proven = address_known(d, now.mono_ms, peer, from, &a.in_table);
     a.limit = a.proven || reply_limit > DHT_PLAIN_MOST ? DHT_PLAIN_MOST : reply_limit;
     size_t sent = 0;
     if (answer_request(&a, plaintext.p[0], span(plaintext.p + 9, plaintext.n - 9), &sent) != 0) {

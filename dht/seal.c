@@ -7,7 +7,13 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-enum { SLAB = 32, BUCKETS = 512, HINT_AT = 1, SENDER_AT = 5, NONCE_AT = 37 };
+enum {
+    SLAB = 89 /* with what libsodium adds, three pages and one */,
+    BUCKETS = 512,
+    HINT_AT = 1,
+    SENDER_AT = 5,
+    NONCE_AT = 37
+};
 _Static_assert(DHT_SEAL_HEAD + 16 == DHT_SEAL_BYTES && (int)DHT_SEAL_BYTES == (int)DHT_OUTER_BYTES,
                "one size");
 _Static_assert(NONCE_AT + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES == DHT_SEAL_HEAD, "one layout");
@@ -26,21 +32,26 @@ struct peer {
     uint8_t send[32], receive[32];
     struct node_key key;
     uint8_t class;
+    uint32_t linked;    /* when it last became the newest of its class: class.links then */
     struct budget rate; /* of its true datagrams, unless it is a stranger */
+};
+struct slab {
+    uint8_t secret[32]; /* X25519; of the first slab only */
+    struct peer peers[SLAB];
 };
 struct class
 {
     struct peer *newest, *oldest;
-    uint32_t n, most;
+    uint32_t n, most, links;
 };
 struct dht_seal {
     const struct network *net;
     struct rng *rng;
     struct dht_seal_knobs knobs;
     struct node_key self;
-    uint8_t *secret; /* X25519, locked */
     struct map peers;
-    struct peer **slabs, *free;
+    struct slab **slabs;      /* at least one */
+    struct peer *free, *last; /* last: of the last datagram, whose answer comes next */
     uint32_t slabs_n;
     struct class classes[CLASSES];
     struct budget total, *prefix_curves, *prefix_dgrams;
@@ -61,6 +72,18 @@ void dht_seal_knobs_default(struct dht_seal_knobs *out)
                                    .dgrams_burst = 2000};
 }
 
+static void more_slabs(struct dht_seal *s)
+{
+    struct slab *slab = sodium_malloc(sizeof *slab);
+    MUST(slab != NULL);
+    s->slabs = xrealloc(s->slabs, (s->slabs_n + 1) * sizeof(struct slab *));
+    s->slabs[s->slabs_n++] = slab;
+    for (size_t i = SLAB; i-- > 0;) {
+        slab->peers[i].older = s->free;
+        s->free = &slab->peers[i];
+    }
+}
+
 struct dht_seal *dht_seal_new(const struct network *net, const uint8_t sign_sk[static 64], struct rng *rng,
                               const struct dht_seal_knobs *knobs)
 {
@@ -73,9 +96,8 @@ struct dht_seal *dht_seal_new(const struct network *net, const uint8_t sign_sk[s
         dht_seal_knobs_default(&s->knobs);
     MUST(s->knobs.proven_most > 0 && s->knobs.chosen_most > 0 && s->knobs.strangers_most > 0);
     memcpy(s->self.b, sign_sk + 32, 32);
-    s->secret = sodium_malloc(32);
-    MUST(s->secret != NULL);
-    xkey_secret_from_sign(s->secret, sign_sk);
+    more_slabs(s);
+    xkey_secret_from_sign(s->slabs[0]->secret, sign_sk);
     map_init(&s->peers, 32, rng);
     rng_bytes(rng, s->seed, sizeof s->seed);
     s->classes[STRANGER].most = s->knobs.strangers_most;
@@ -92,7 +114,6 @@ void dht_seal_free(struct dht_seal *s)
     for (uint32_t i = 0; i < s->slabs_n; i++)
         sodium_free(s->slabs[i]);
     free(s->slabs);
-    sodium_free(s->secret);
     map_free(&s->peers);
     free(s->prefix_curves);
     free(s->prefix_dgrams);
@@ -111,6 +132,7 @@ static void forget(struct dht_seal *s, struct peer *p)
 {
     unlink_peer(s, p);
     map_del(&s->peers, &p->key);
+    s->last = s->last == p ? NULL : s->last;
     sodium_memzero(p, sizeof *p);
     p->older = s->free;
     s->free = p;
@@ -122,6 +144,7 @@ static void link_newest(struct dht_seal *s, struct peer *p, uint8_t class)
     while (c->n >= c->most)
         forget(s, c->oldest);
     p->class = class;
+    p->linked = ++c->links;
     p->newer = NULL;
     p->older = c->newest;
     *(c->newest ? &c->newest->newer : &c->oldest) = p;
@@ -131,16 +154,8 @@ static void link_newest(struct dht_seal *s, struct peer *p, uint8_t class)
 
 static struct peer *fresh(struct dht_seal *s)
 {
-    if (!s->free) {
-        struct peer *slab = sodium_allocarray(SLAB, sizeof *slab);
-        MUST(slab != NULL);
-        s->slabs = xrealloc(s->slabs, (s->slabs_n + 1) * sizeof(struct peer *));
-        s->slabs[s->slabs_n++] = slab;
-        for (size_t i = 0; i < SLAB; i++) {
-            slab[i].older = s->free;
-            s->free = &slab[i];
-        }
-    }
+    if (!s->free)
+        more_slabs(s);
     struct peer *p = s->free;
     s->free = p->older;
     return p;
@@ -162,7 +177,7 @@ static struct peer *agree(struct dht_seal *s, uint64_t now_ms, const struct node
     struct xkey x;
     uint8_t shared[32];
     s->stats.curves++;
-    if (xkey_from_node(&x, key) != 0 || x25519(shared, s->secret, &x) != 0)
+    if (xkey_from_node(&x, key) != 0 || x25519(shared, s->slabs[0]->secret, &x) != 0)
         return NULL;
     struct peer *p = fresh(s);
     p->key = *key;
@@ -175,10 +190,18 @@ static struct peer *agree(struct dht_seal *s, uint64_t now_ms, const struct node
     return p;
 }
 
+static struct peer *find(struct dht_seal *s, const struct node_key *key)
+{
+    if (!s->last || !node_key_eq(&s->last->key, key))
+        s->last = map_get(&s->peers, key);
+    return s->last;
+}
+
+/* Whoever is used stays among the newer half: moving it each time would cost more than it tells. */
 static struct peer *known(struct dht_seal *s, const struct node_key *key)
 {
-    struct peer *p = map_get(&s->peers, key);
-    if (p && s->classes[p->class].newest != p) {
+    struct peer *p = find(s, key);
+    if (p && s->classes[p->class].links - p->linked > s->classes[p->class].n / 4) {
         unlink_peer(s, p);
         link_newest(s, p, p->class);
     }
@@ -306,7 +329,7 @@ int dht_seal_wrap(struct dht_seal *s, uint64_t now_ms, const struct node_key *to
 
 void dht_seal_prove(struct dht_seal *s, const struct node_key *peer)
 {
-    struct peer *p = map_get(&s->peers, peer);
+    struct peer *p = find(s, peer);
     if (!p || p->class == PROVEN)
         return;
     unlink_peer(s, p);

@@ -373,10 +373,12 @@ uint64_t table_estimate(const struct dht *d)
     return each < 1 ? UINT64_MAX : (uint64_t)(18446744073709551616.0 / each);
 }
 
-bool address_proven(const struct dht *d, uint64_t now_ms, const struct node_key *key, const struct addr *a)
+bool address_known(const struct dht *d, uint64_t now_ms, const struct node_key *key, const struct addr *a,
+                   bool *in_table)
 {
     uint32_t contact = contacts_find(d->pool, key, a), now_s = seconds(now_ms);
     const struct entry *e = contact ? table_find(d, contact) : NULL;
+    *in_table = e != NULL;
     if (e && e->fails == 0 && now_s - e->seen_s < PROVEN_S)
         return true;
     uint64_t mark = address_mark(d, key, a);
@@ -401,6 +403,12 @@ void address_prove(struct dht *d, uint64_t now_ms, const struct node_key *key, c
             in = &set[i];
     }
     *in = (struct recent){mark, seconds(now_ms)};
+}
+
+bool address_proven(const struct dht *d, uint64_t now_ms, const struct node_key *key, const struct addr *a)
+{
+    bool in_table;
+    return address_known(d, now_ms, key, a, &in_table);
 }
 
 void table_free(struct dht *d)

@@ -2,75 +2,67 @@
 #include "crypto/base/err.h"
 #include <stdlib.h>
 
-static void put(struct heap *h, size_t i, struct heap_entry *e)
+enum { CHILDREN = 4 };
+
+/* Places here count from 0: the children of i are 4i + 1 … 4i + 4. */
+static void put(struct heap *h, size_t i, struct heap_slot s)
 {
-    h->e[i - 1] = e;
-    e->place = i;
+    h->slots[i] = s;
+    s.e->place = i + 1;
 }
 
-static void up(struct heap *h, struct heap_entry *e)
+static size_t up(struct heap *h, size_t i, struct heap_slot s)
 {
-    size_t i = e->place;
-    while (i > 1 && h->e[i / 2 - 1]->at > e->at) {
-        put(h, i, h->e[i / 2 - 1]);
-        i /= 2;
-    }
-    put(h, i, e);
+    for (; i > 0 && h->slots[(i - 1) / CHILDREN].at > s.at; i = (i - 1) / CHILDREN)
+        put(h, i, h->slots[(i - 1) / CHILDREN]);
+    put(h, i, s);
+    return i;
 }
 
-static void down(struct heap *h, struct heap_entry *e)
+static void down(struct heap *h, size_t i, struct heap_slot s)
 {
-    size_t i = e->place;
-    for (;;) {
-        size_t child = 2 * i;
-        if (child > h->n)
+    for (size_t child; (child = CHILDREN * i + 1) < h->n; i = child) {
+        size_t last = child + CHILDREN < h->n ? child + CHILDREN : h->n;
+        for (size_t other = child + 1; other < last; other++)
+            if (h->slots[other].at < h->slots[child].at)
+                child = other;
+        if (h->slots[child].at >= s.at)
             break;
-        if (child < h->n && h->e[child]->at < h->e[child - 1]->at)
-            child++;
-        if (h->e[child - 1]->at >= e->at)
-            break;
-        put(h, i, h->e[child - 1]);
-        i = child;
+        put(h, i, h->slots[child]);
     }
-    put(h, i, e);
+    put(h, i, s);
 }
 
 void heap_set(struct heap *h, struct heap_entry *e, uint64_t at)
 {
-    e->at = at;
-    if (!e->place) {
-        if (h->n == h->cap) {
-            h->cap = h->cap ? h->cap * 2 : 64;
-            h->e = xrealloc(h->e, h->cap * sizeof *h->e);
-        }
-        put(h, ++h->n, e);
+    struct heap_slot s = {at, e};
+    size_t i = e->place ? e->place - 1 : h->n++;
+    if (h->n > h->cap) {
+        h->cap = h->cap ? h->cap * 2 : 16;
+        h->slots = xrealloc(h->slots, h->cap * sizeof *h->slots);
     }
-    up(h, e);
-    down(h, e);
+    e->at = at;
+    down(h, up(h, i, s), s);
 }
 
 void heap_remove(struct heap *h, struct heap_entry *e)
 {
     if (!e->place)
         return;
-    struct heap_entry *last = h->e[h->n - 1];
-    size_t hole = e->place;
-    h->n--;
+    struct heap_slot last = h->slots[--h->n];
+    size_t hole = e->place - 1;
     e->place = 0;
-    if (last != e) {
-        put(h, hole, last);
-        up(h, last);
-        down(h, last);
-    }
+    if (last.e != e)
+        down(h, up(h, hole, last), last);
 }
 
 struct heap_entry *heap_first(const struct heap *h)
 {
-    return h->n ? h->e[0] : NULL;
+    return h->n ? h->slots[0].e : NULL;
 }
 
 void heap_free(struct heap *h)
 {
-    free(h->e);
+    free(h->slots);
     *h = (struct heap){0};
 }

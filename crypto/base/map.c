@@ -76,8 +76,8 @@ static void insert_new(struct map *m, const void *key, void *value)
 static void grow(struct map *m)
 {
     struct map old = *m;
-    m->cap = 16;
-    while (m->cap < old.n * 4)
+    m->cap = 16; /* at most half full after growing, two thirds before */
+    while (m->cap < (old.n + 1) * 2)
         m->cap *= 2;
     m->slots = xcalloc(m->cap, slot_bytes(m));
     m->n = m->used = 0;
@@ -98,9 +98,21 @@ void map_put(struct map *m, const void *key, void *value)
         slot_set(slot, value);
         return;
     }
-    if ((m->used + 1) * 2 > m->cap)
+    if ((m->used + 1) * 3 > m->cap * 2)
         grow(m);
     insert_new(m, key, value);
+}
+
+/* A deleted place is only needed while a search may have to pass it: not before one never used.  Nothing
+ * moves, so that a walk may delete. */
+static void sweep(struct map *m, size_t i)
+{
+    if (slot_value(slot_at(m, (i + 1) & (m->cap - 1))))
+        return;
+    for (; slot_value(slot_at(m, i)) == (void *)&tomb; i = (i - 1) & (m->cap - 1)) {
+        slot_set(slot_at(m, i), NULL);
+        m->used--;
+    }
 }
 
 void *map_del(struct map *m, const void *key)
@@ -109,8 +121,9 @@ void *map_del(struct map *m, const void *key)
     if (!slot)
         return NULL;
     void *v = slot_value(slot);
-    slot_set(slot, &tomb);
     m->n--;
+    slot_set(slot, &tomb);
+    sweep(m, (size_t)(slot - m->slots) / slot_bytes(m));
     return v;
 }
 

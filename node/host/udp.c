@@ -27,12 +27,14 @@ struct udp {
     void *arg;
     bool handing_out;
     unsigned out_n;
-    struct batch in, out;
+    struct batch *in, *out;
     struct udp_stats stats;
 };
 
-static void batch_init(struct batch *b)
+/* Not cleared: pages for more datagrams than ever come at once are never touched. */
+static struct batch *batch_new(void)
 {
+    struct batch *b = xmalloc(sizeof *b);
     for (int i = 0; i < UDP_BATCH; i++) {
         b->parts[i] = (struct iovec){b->bytes[i], UDP_DGRAM_MOST};
         b->msgs[i].msg_hdr = (struct msghdr){.msg_name = &b->peers[i],
@@ -40,18 +42,26 @@ static void batch_init(struct batch *b)
                                              .msg_iov = &b->parts[i],
                                              .msg_iovlen = 1};
     }
+    return b;
+}
+
+static void udp_free(struct udp *u)
+{
+    free(u->in);
+    free(u->out);
+    free(u);
 }
 
 static void hand_out(struct udp *u, int n)
 {
     u->handing_out = true;
     for (int i = 0; i < n; i++) {
-        struct mmsghdr *m = &u->in.msgs[i];
+        struct mmsghdr *m = &u->in->msgs[i];
         struct addr from;
         bool whole = !(m->msg_hdr.msg_flags & MSG_TRUNC) && m->msg_len > 0;
-        m->msg_hdr.msg_namelen = sizeof u->in.peers[i];
-        if (whole && sockaddr_to(&from, &u->in.peers[i].any))
-            u->got(u->arg, &from, span(u->in.bytes[i], m->msg_len));
+        m->msg_hdr.msg_namelen = sizeof u->in->peers[i];
+        if (whole && sockaddr_to(&from, &u->in->peers[i].any))
+            u->got(u->arg, &from, span(u->in->parts[i].iov_base, m->msg_len));
     }
     u->handing_out = false;
 }
@@ -63,7 +73,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (status < 0)
         return;
     for (int turn = 0; turn < BATCHES_A_TURN; turn++) {
-        int n = recvmmsg(u->fd, u->in.msgs, UDP_BATCH, MSG_DONTWAIT, NULL);
+        int n = recvmmsg(u->fd, u->in->msgs, UDP_BATCH, MSG_DONTWAIT, NULL);
         u->stats.got_calls++;
         if (n <= 0)
             return; /* nothing, or an error of one datagram that is gone: the next call tells more */
@@ -99,14 +109,14 @@ int udp_open(struct udp **out, uv_loop_t *loop, const struct addr *at, udp_got *
         err = uv_poll_init(loop, &u->poll, fd);
     if (err) {
         close(fd);
-        free(u);
+        udp_free(u);
         return err;
     }
     u->fd = fd;
     u->got = got;
     u->arg = arg;
-    batch_init(&u->in);
-    batch_init(&u->out);
+    u->in = batch_new();
+    u->out = batch_new();
     uv_poll_start(&u->poll, UV_READABLE, on_poll);
     *out = u;
     return 0;
@@ -114,7 +124,7 @@ int udp_open(struct udp **out, uv_loop_t *loop, const struct addr *at, udp_got *
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle);
+    udp_free((struct udp *)handle);
 }
 
 void udp_close(struct udp *u)
@@ -149,11 +159,25 @@ void udp_send(struct udp *u, const struct addr *to, struct span bytes)
         return;
     }
     unsigned i = u->out_n++;
-    memcpy(&u->out.peers[i], &at, sizeof u->out.peers[i]);
-    u->out.msgs[i].msg_hdr.msg_namelen =
+    memcpy(&u->out->peers[i], &at, sizeof u->out->peers[i]);
+    u->out->msgs[i].msg_hdr.msg_namelen =
         at.ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-    memcpy(u->out.bytes[i], bytes.p, bytes.n);
-    u->out.parts[i].iov_len = bytes.n;
+    memcpy(u->out->bytes[i], bytes.p, bytes.n);
+    u->out->parts[i].iov_len = bytes.n;
+}
+
+/* How many went, at least one; or -1. */
+static int send_some(struct udp *u, unsigned at)
+{
+    struct mmsghdr *m = u->out->msgs + at;
+    if (u->out_n - at > 1)
+        return sendmmsg(u->fd, m, u->out_n - at, MSG_DONTWAIT);
+    /* One alone: the plain call has less to copy. */
+    const struct msghdr *h = &m->msg_hdr;
+    return sendto(u->fd, h->msg_iov->iov_base, h->msg_iov->iov_len, MSG_DONTWAIT, h->msg_name,
+                  h->msg_namelen) < 0
+               ? -1
+               : 1;
 }
 
 void udp_flush(struct udp *u)
@@ -161,7 +185,7 @@ void udp_flush(struct udp *u)
     if (u->handing_out)
         return;
     for (unsigned at = 0; at < u->out_n;) {
-        int n = sendmmsg(u->fd, u->out.msgs + at, u->out_n - at, MSG_DONTWAIT);
+        int n = send_some(u, at);
         u->stats.sent_calls++;
         if (n > 0) {
             u->stats.sent += (unsigned)n;

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-enum { UDP_BATCH = 16, UDP_DGRAM_MOST = 1500 };
+enum { UDP_BATCH = 8, UDP_DGRAM_MOST = 1232 /* what the least MTU of IPv6 leaves */ };
 
 struct udp;
 /* One datagram; the bytes are borrowed for the call.  Longer ones than UDP_DGRAM_MOST are dropped. */
