@@ -73,6 +73,8 @@ static int letter(struct core *c, const struct identity *to, const struct identi
 {
     if (kind == LETTER_FACT)
         return trades_letter(c->trades, c, to, from, id, body);
+    if (kind == LETTER_RECALL || kind == LETTER_RECALLED)
+        return trades_recall(c->trades, c, to, from, kind == LETTER_RECALLED, body);
     if (kind == LETTER_OPENING)
         return rails_letter(c->rails, c, to, from, id, body);
     return 0; /* the outbox keeps messages, addresses and tickets itself */
@@ -204,6 +206,8 @@ static void boot(struct node *n, struct core *c)
     outbox_here(c->outbox, &n->config.listen[0]);
     rails_boot(c->rails, c);
     trades_boot(c->trades, c);
+    if (n->config.restored)
+        trades_restored(c->trades, c, NULL);
     unlock_all(n, c);
 }
 

@@ -15,11 +15,12 @@ struct node_config {
     size_t listen_n;
     struct node_peer peers[NODE_PEERS_MOST];
     size_t peers_n;
-    bool cheap_kdf;         /* key files with little Argon2id: tests and the demo */
-    bool client;            /* cannot be reached: asks, is in no tables */
-    uint64_t reconcile_ms;  /* between two rounds with mesh peers; 0: 60,000 */
-    uint64_t tick_ms;       /* how often rails and the outbox look again; 0: defaults (1,000) */
-    bool mock_rail;         /* offers the mock rail: tests */
+    bool cheap_kdf;        /* key files with little Argon2id: tests and the demo */
+    bool client;           /* cannot be reached: asks, is in no tables */
+    uint64_t reconcile_ms; /* between two rounds with mesh peers; 0: 60,000 */
+    uint64_t tick_ms;      /* how often rails and the outbox look again; 0: defaults (1,000) */
+    bool mock_rail;        /* offers the mock rail: tests */
+    bool restored; /* the store is an older copy of itself: what was said since is to be asked for */
     struct span passphrase; /* at boot, opens every identity whose key file it fits; borrowed until then */
 };
 struct node *node_new(const struct node_config *config, struct rng *rng);

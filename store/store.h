@@ -233,6 +233,7 @@ struct view *view_open(struct store *s);
 void view_renew(struct view *v); /* sees the newest commit */
 void view_close(struct view *v);
 void view_stats(struct view *v, struct store_stats *out);
+uint64_t view_commit(struct view *v); /* the last commit that it shows: never falls, nor is given twice */
 
 /* All spans returned point into the map and live until the view is renewed. */
 struct record_row {

@@ -40,6 +40,11 @@ static uint64_t entries(struct view *v, enum db db)
     return mdb_stat(v->txn, v->s->dbi[db], &st) ? 0 : st.ms_entries;
 }
 
+uint64_t view_commit(struct view *v)
+{
+    return mdb_txn_id(v->txn);
+}
+
 void view_stats(struct view *v, struct store_stats *out)
 {
     *out = (struct store_stats){.map_bytes = v->s->map_bytes};
@@ -56,7 +61,7 @@ void view_stats(struct view *v, struct store_stats *out)
     out->outbox = entries(v, DB_OUT);
     out->mails = entries(v, DB_MAIL);
     out->chunks = entries(v, DB_CHUNK);
-    out->commits = mdb_txn_id(v->txn);
+    out->commits = view_commit(v);
     struct span n;
     if (get(v, DB_META, span_str("serial"), &n) && n.n == 8)
         out->last_serial = be64_get(n.p);

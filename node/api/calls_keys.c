@@ -2,6 +2,7 @@
 #include "node/api/call.h"
 #include "node/keys/keys.h"
 #include "node/outbox/outbox.h"
+#include "node/trade/trade.h"
 #include <sodium.h>
 
 static char *text_of(struct arena *a, struct span s)
@@ -56,6 +57,7 @@ static void restore_done(struct core *c, const struct call *call, struct change 
     (void)change;
     memcpy(&res.id, carry.p, sizeof res.id);
     outbox_unlocked(c->outbox, c, &res.id);
+    trades_restored(c->trades, c, &res.id); /* what it said elsewhere is not known here */
     API_RESULT(c, call, id_restore, &res);
 }
 
@@ -172,6 +174,7 @@ static int do_unlock(struct core *c, struct call *call, struct span params, stru
         err = keys_unlock(c->keys, c, &id, p.passphrase, p.has_for_ms ? p.for_ms : 0, r);
     if (!err) {
         outbox_unlocked(c->outbox, c, &id);
+        trades_boot(c->trades, c); /* what was due while it was locked */
         call_ok(c, call);
     }
     return err;

@@ -43,12 +43,25 @@ static const char *awaited(const struct trade_view *v)
     return NULL;
 }
 
+static const char *frozen_text(const struct core *c, const struct trade_view *v, struct arena *a)
+{
+    size_t asked, told = trade_recall_told(v, &asked);
+    int64_t until = trade_recall_until(v),
+            left = until > c->now.unix_ms ? (until - c->now.unix_ms) / 1000 : 0;
+    return arena_printf(a,
+                        "frozen: an older copy of the store was put back; %zu of %zu others told what was "
+                        "said since (at most %lld h %lld min more)",
+                        told, asked, (long long)(left / 3600), (long long)(left / 60 % 60));
+}
+
 /* What is to be done, and how long there is for it. */
 static const char *next_text(struct core *c, const struct trade_view *v, struct arena *a, bool *turn)
 {
     struct move moves[MOVES_MAX];
     const char *lapsed = trade_lapsed(v->state, c->now.unix_ms), *waits = awaited(v);
     *turn = false;
+    if (v->me.frozen && !trade_settled(v->state))
+        return frozen_text(c, v, a);
     if (lapsed || waits)
         return lapsed ? lapsed : waits;
     size_t n = trade_moves(v->state, &v->me, c->now.unix_ms, moves);

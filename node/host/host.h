@@ -18,6 +18,13 @@ struct host_config {
 /* Runs until FX_STOP, SIGTERM or SIGINT.  0, or an error with words (port in use, home in use, disk). */
 int host_run(const struct host_config *hc, struct node_config *nc, struct report *r);
 
+/* mark.c: remembers, beside the store, how far it has come.  *put_back: an older copy of it, or a copy of
+ * the home, is what lies there now. */
+struct mark;
+int mark_open(struct mark **out, const char *home, uint64_t commit, bool *put_back, struct report *r);
+void mark_write(struct mark *m, uint64_t commit);
+void mark_close(struct mark *m);
+
 /* workers.c: two threads of our own (libuv's pool can be blocked by DNS).  `done` is called on some thread
  * when finished jobs wait; workers_take then gives those whose turn has come, in order within a class. */
 struct workers;

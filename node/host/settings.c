@@ -134,6 +134,11 @@ static int set_map(struct settings *s, const char *v, struct report *r)
     return err;
 }
 
+static int set_restored(struct settings *s, const char *v, struct report *r)
+{
+    return set_bool(&s->node.restored, v, "restored", r);
+}
+
 static int set_conns(struct settings *s, const char *v, struct report *r)
 {
     return set_number(&s->host.conns_most, v, 65536, "connections", r);
@@ -174,6 +179,10 @@ static const struct setting all[] = {
     {"read-only-socket", "yes|no", "also offers souk-ro.sock, for public methods only (default no)",
      set_read_only},
     {"map-mib", "N", "reserved address space of the store (default 65536)", set_map},
+    {"restored", "yes|no",
+     "the home is an older copy, which soukd did not notice: ask the others what was said since, once "
+     "(default no)",
+     set_restored},
     {"connections", "N", "most sockets of peers at once (default 512)", set_conns},
     {"reconcile-ms", "N", "pause between reconciliations with a peer (default 60000)", set_reconcile},
     {"tick-ms", "N", "how often rails and outbox look again (default 1000)", set_tick},

@@ -34,6 +34,7 @@ struct host {
     struct streams *streams;
     struct store *store;
     struct view *view;
+    struct mark *mark;
     struct node *node;
     struct workers *workers;
     struct writer_thread *writer;
@@ -128,6 +129,7 @@ static void on_wake(uv_timer_t *t);
 static void step(struct host *h, const struct event *ev)
 {
     view_renew(h->view);
+    mark_write(h->mark, view_commit(h->view));
     node_input(h->node, clock_now(h), h->view, ev, &h->fx);
     carry_out(h);
 }
@@ -276,6 +278,14 @@ static int start(struct host *h, const struct host_config *hc, struct node_confi
     if (err)
         return err;
     h->view = view_open(h->store);
+    bool put_back;
+    if ((err = mark_open(&h->mark, hc->home, view_commit(h->view), &put_back, r)))
+        return err;
+    if (put_back)
+        log_line(LOG_WARN, "host",
+                 "the store is an older copy of itself: open trades rest until the others told what was "
+                 "said since");
+    nc->restored = nc->restored || put_back;
     h->streams = streams_new(&h->loop, hc->conns_most, input, h);
     if ((err = listen_net(h, hc, nc, r)) || (err = listen_api(h, hc, r)))
         return err;
@@ -326,6 +336,7 @@ int host_run(const struct host_config *hc, struct node_config *nc, struct report
     uv_walk(&h->loop, close_handle, NULL);
     uv_run(&h->loop, UV_RUN_DEFAULT);
     uv_loop_close(&h->loop);
+    mark_close(h->mark);
     view_close(h->view);
     store_close(h->store);
     effects_free(&h->fx);

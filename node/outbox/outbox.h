@@ -34,7 +34,16 @@
 #define SOUK_OUTBOX_H
 #include "node/core.h"
 
-enum letter_kind { LETTER_MESSAGE = 1, LETTER_FACT, LETTER_OPENING, LETTER_ADDRESS, LETTER_TICKET };
+enum letter_kind {
+    LETTER_MESSAGE = 1,
+    LETTER_FACT,
+    LETTER_OPENING,
+    LETTER_ADDRESS,
+    LETTER_TICKET,
+    /* 6 is an acknowledgement */
+    LETTER_RECALL = 7,
+    LETTER_RECALLED
+};
 enum letter_state { LETTER_QUEUED = 1, LETTER_IN_MAILBOX, LETTER_RECEIVED, LETTER_GIVEN_UP };
 
 enum {
@@ -84,13 +93,13 @@ typedef bool outbox_message_fn(void *arg, const struct outbox_message_row *row);
 void outbox_messages(struct core *c, const struct identity *as, const struct id *thread, size_t limit,
                      outbox_message_fn *fn, void *arg);
 
-/* hooks->letter is called for every fact and opening that came, inside handling.  The room adds what keeps
- * it to outbox_taking (borrowed for the call) and answers
- *     0                       acknowledged once its operations are committed.  They come first in the
- * change and may answer STORED or DUPLICATE; after any other answer the letter counts as not received, and
- * comes again; SOUK_EFORM, SIGNATURE, INVALID, RANGE, MISSING, UNKNOWN_CRITICAL, CONFLICT, NOT_ALLOWED,
- * EXPIRED, REFUSED, VERSION        refused for good: the sender is told (letter_done), nothing is kept; any
- * other error         not acknowledged: it comes again. */
+/* hooks->letter is called for every fact, opening and recall that came, inside handling.  The room adds
+ * what keeps it to outbox_taking (borrowed for the call) and answers 0                       acknowledged
+ * once its operations are committed.  They come first in the change and may answer STORED or DUPLICATE;
+ * after any other answer the letter counts as not received, and comes again; SOUK_EFORM, SIGNATURE,
+ * INVALID, RANGE, MISSING, UNKNOWN_CRITICAL, CONFLICT, NOT_ALLOWED, EXPIRED, REFUSED, VERSION refused for
+ * good: the sender is told (letter_done), nothing is kept; any other error         not acknowledged: it
+ * comes again. */
 struct change *outbox_taking(struct outbox *o);
 /* Called after the commit of a letter that was taken, in the order of commits.  One function; NULL: none.
  */

@@ -117,6 +117,8 @@ static int by_kind(struct outbox *o, struct core *c, const struct opened *l, str
         return m->body.n && m->body.n <= LETTER_TEXT_MOST && utf8_ok(m->body, true) ? 0 : SOUK_EFORM;
     case LETTER_FACT:
     case LETTER_OPENING:
+    case LETTER_RECALL:
+    case LETTER_RECALLED:
         o->taking = ch;
         int err = c->hooks->letter(c, &m->to, &m->from, (unsigned)m->kind, &l->id, m->body);
         o->taking = NULL;

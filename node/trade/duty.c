@@ -283,8 +283,12 @@ bool duty_do(struct trades *t, struct core *c, struct entry *e, struct trade_vie
     struct change *ch = change_new(ROOM_TRADE, 0, 0);
     struct say s = {t, c, v, ch, &r};
     arena_init(&a, 1 << 20);
-    int err = do_beside(&s, e);
-    if (err == 1)
+    int err = recall_answer(&s, e);
+    if (err == 1 && v->me.frozen)
+        err = recall_ask(&s);
+    else if (err == 1)
+        err = do_beside(&s, e);
+    if (err == 1 && !v->me.frozen)
         err = do_by_rule(&s, &a);
     size_t n = err == 1 ? trade_moves(v->state, &v->me, c->now.unix_ms, moves) : 0;
     for (size_t i = 0; i < n; i++) {

@@ -13,7 +13,9 @@ enum {
     AGAIN_MS = 5000,        /* a duty that could not be done is tried again */
     RESUBMIT_MS = 30000,    /* what the rail refused is submitted again */
     LOOK_MOST_MS = 600000,  /* the time of day may be set: deadlines are looked at this often */
-    WAKES_A_TURN = 16
+    WAKES_A_TURN = 16,
+    LOST_MOST = 1024, /* unknown trades that are asked for, a run */
+    ANSWER_MS = 1000  /* somebody's recall of one trade is answered this often at most */
 };
 
 struct entry {
@@ -27,6 +29,7 @@ struct entry {
     unsigned submitted_kind;
     struct id submitted_lock;
     uint64_t submitted_ms;
+    uint64_t answered_ms; /* a recall */
 };
 struct trades {
     const struct network *network;
@@ -36,6 +39,10 @@ struct trades {
     struct map checked; /* hash of key, hash, signature → itself: good ones */
     struct entry *flight[FLIGHT_MOST];
     size_t flight_n;
+    /* After a restore: trades that are not known here and were asked for. */
+    int64_t restored; /* when, unix ms; 0: never */
+    bool freezing;    /* what freezes the trades is not on disk yet */
+    struct map lost;
 };
 
 /* trades.c */
@@ -44,7 +51,14 @@ void entry_soon(struct trades *t, struct core *c, struct entry *e);
 void entry_pending(struct trades *t, struct core *c, struct entry *e, const struct id *fact);
 
 /* load.c */
-enum trade_row { ROW_CHAIN = 'c', ROW_KEPT = 'k', ROW_ARRIVED = 'a', ROW_LETTER = 'l' };
+enum trade_row {
+    ROW_CHAIN = 'c',
+    ROW_KEPT = 'k',
+    ROW_ARRIVED = 'a',
+    ROW_LETTER = 'l',
+    ROW_RECALL = 'r',
+    ROW_ASKED = 'q'
+};
 struct span trade_row_key(uint8_t key[static 65], enum trade_row row, const struct id *a,
                           const struct identity *b /* or NULL */);
 /* The signature of a role over a split of the present lock. */
@@ -54,6 +68,9 @@ bool view_payout_sig(const struct trade_view *v, const struct network *net, cons
 bool view_move_sig(const struct trade_view *v, const struct network *net, enum trade_role by,
                    struct sig *out);
 uint64_t view_generation(const struct trade_view *v); /* of the present lock: 0 the first */
+const struct fact_view *view_newest(const struct trade_view *v, const struct identity *author);
+bool view_holds(const struct trade_view *v, const struct id *fact);
+bool view_names(const struct trade_view *v, const struct identity *who); /* letter.c: has a part in it */
 const struct fact_view *view_find(const struct trade_view *v, unsigned kind, const struct identity *author);
 const struct identity *view_person(const struct trade_view *v, enum trade_role role); /* NULL: none */
 void handover_secret_id(struct id *out, const struct network *net, const struct id *trade,
@@ -98,6 +115,23 @@ int act_decline(struct say *s, const struct fact_view *proposal, struct span rea
 int act_request(struct say *s, const struct fact_request *q);
 int act_replace(struct say *s, const struct trade_replace *o); /* replace.c */
 int act_dispute(struct say *s, struct span claim, const struct fact_split *want);
+/* Sends a letter of another kind about this trade. */
+int say_letter(struct say *s, unsigned kind, struct span body, const struct identity *to);
+/* Everybody else who has a part: at most SAY_PEOPLE. */
+enum { SAY_PEOPLE = 8 };
+size_t say_people(const struct trade_view *v, const struct identity **out);
+/* May this person have that fact, which lies here? */
+bool say_shareable(const struct trade_view *v, const struct fact_view *f, const struct identity *to);
+/* recall.c: both 1 when there is nothing to do. */
+int recall_answer(struct say *s, struct entry *e);
+int recall_ask(struct say *s); /* while frozen: asks, waits, and resumes under a new epoch */
+/* The first fact of a trade that is not known here came.  Where the store was put back and the fact is no
+ * younger than that, more may have been said: its sender is asked when the fact cannot be taken yet; when
+ * it can, the trade is frozen. */
+void recall_unknown(struct trades *t, struct core *c, const struct identity *to,
+                    const struct identity *from, const struct fact_view *f);
+void recall_new(struct trades *t, struct core *c, const struct identity *to, const struct fact_view *f);
+void recall_boot(struct trades *t, struct core *c);
 /* file.c: what whoever decides must have of the trade and was not sent yet; 1 when there is nothing. */
 int file_send(struct say *s);
 /* duty.c: does the first of what is due; true when a change was made. */

@@ -40,6 +40,11 @@ static bool known_party(const struct trade_view *v, const struct fact_view *more
     return false;
 }
 
+bool view_names(const struct trade_view *v, const struct identity *who)
+{
+    return known_party(v, NULL, who);
+}
+
 static size_t count_by(const struct trade_view *v, const struct identity *who)
 {
     size_t n = 0;
@@ -121,6 +126,19 @@ static int known_parties(const struct trade_view *v, const struct fact_view *fir
                : SOUK_EBUSY;
 }
 
+/* Its author went on under a newer epoch, on a store that was put back or on another machine; whoever says
+ * something new under the old one does not know: it is told, as if it had asked. */
+static void note_stale(struct core *c, const struct identity *to, const struct identity *from,
+                       const struct fact_view *f, const struct trade_view *v)
+{
+    uint8_t key[65];
+    const struct fact_view *newest = view_newest(v, &f->e.author);
+    if (newest && newest->e.epoch > f->e.epoch && identity_eq(from, &f->e.author) && !view_holds(v, &f->id))
+        change_put(outbox_taking(c->outbox), TABLE_TRADE, trade_row_key(key, ROW_ASKED, &f->e.trade, from),
+                   SPAN_OF(*to))
+            ->lone = true;
+}
+
 static int judge(struct trades *t, struct core *c, const struct identity *to, const struct identity *from,
                  const struct fact_view *f, struct arena *a, struct report *r)
 {
@@ -133,10 +151,16 @@ static int judge(struct trades *t, struct core *c, const struct identity *to, co
         return err;
     if (is_proposal(f) || !proposal_known(&v))
         first = introduction(c, f, a);
-    if ((err = known_parties(&v, first, to, from, f)) != 0)
+    if ((err = known_parties(&v, first, to, from, f)) != 0) {
+        if (v.facts_n == 0)
+            recall_unknown(t, c, to, from, f);
         return err;
+    }
+    if (v.facts_n == 0)
+        recall_new(t, c, to, f);
     if (!entry_of(t, &f->e.trade))
         return SOUK_EBUSY;
+    note_stale(c, to, from, f, &v);
     if (v.facts_n >= TRADE_FACTS_MOST || count_by(&v, &f->e.author) >= TRADE_FOREIGN_MOST)
         return report_set(r, SOUK_EREFUSED, "this trade has as many facts of its author as it may have");
     return 0;

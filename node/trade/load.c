@@ -4,7 +4,6 @@
 #include "node/keys/keys.h"
 #include "node/market/stub.h"
 #include "node/trade/engine.h"
-#include "party.gen.h"
 #include <stdlib.h>
 
 struct span trade_row_key(uint8_t key[static 65], enum trade_row row, const struct id *a,
@@ -151,21 +150,38 @@ static int reckon(struct trades *t, struct core *c, struct trade_view *out, stru
 }
 
 /* ---- what is kept beside ---- */
-static const struct fact_view *newest_own(const struct trade_view *v)
+const struct fact_view *view_newest(const struct trade_view *v, const struct identity *author)
 {
     const struct fact_view *best = NULL;
     for (size_t i = 0; i < v->facts_n; i++)
-        if (identity_eq(&v->facts[i].e.author, &v->as) && (!best || fact_order(best, &v->facts[i]) < 0))
+        if (identity_eq(&v->facts[i].e.author, author) && (!best || fact_order(best, &v->facts[i]) < 0))
             best = &v->facts[i];
     return best;
 }
 
-static void load_chain(struct core *c, struct trade_view *v)
+bool view_holds(const struct trade_view *v, const struct id *fact)
+{
+    for (size_t i = 0; i < v->facts_n; i++)
+        if (id_eq(&v->facts[i].id, fact))
+            return true;
+    return false;
+}
+
+static void load_recall(struct core *c, struct trade_view *v, struct arena *a)
+{
+    uint8_t key[65];
+    struct span bytes;
+    v->has_recall =
+        view_get(c->view, TABLE_TRADE, trade_row_key(key, ROW_RECALL, &v->trade, &v->as), &bytes) &&
+        party_recall_decode(&v->recall, bytes, a, NULL) == 0;
+}
+
+static void load_chain(struct core *c, struct trade_view *v, bool freezing)
 {
     uint8_t key[65];
     struct span bytes;
     struct party_chain chain;
-    const struct fact_view *own = newest_own(v);
+    const struct fact_view *own = view_newest(v, &v->as);
     if (view_get(c->view, TABLE_TRADE, trade_row_key(key, ROW_CHAIN, &v->trade, &v->as), &bytes) &&
         party_chain_decode(&chain, bytes, NULL, NULL) == 0) {
         v->has_chain = true;
@@ -175,9 +191,10 @@ static void load_chain(struct core *c, struct trade_view *v)
     }
     v->me.epoch = v->epoch;
     v->me.clock_wrong = c->clock_wrong;
-    /* A fact of ours that our own chain does not know: a backup was restored. */
-    v->me.frozen = own && (!v->has_chain || own->e.epoch > v->epoch ||
-                           (own->e.epoch == v->epoch && own->e.seq > v->seq));
+    /* A fact of ours that our own chain does not know: an older copy of the store was put back.  Under a
+     * higher epoch it is another machine's, which goes on (trade_may); unless we are asking just now. */
+    v->me.frozen = freezing || v->has_recall ||
+                   (own && (!v->has_chain || (own->e.epoch == v->epoch && own->e.seq > v->seq)));
 }
 
 static void load_rail(struct core *c, struct trade_view *v)
@@ -262,7 +279,8 @@ int trades_view(struct trades *t, struct core *c, const struct id *trade, const 
         return err;
     choose_own(c, out, as);
     load_kept(c, out, a);
-    load_chain(c, out);
+    load_recall(c, out, a);
+    load_chain(c, out, t->freezing);
     load_rail(c, out);
     return 0;
 }

@@ -157,7 +157,7 @@ int trade_may(const struct trade_state *s, const struct trade_party *me, enum tr
     m->what = what;
     if (me->role >= TRADE_NOBODY || !(rows[what].roles >> me->role & 1))
         m->err = no(&a, "this is not for the %s to do", trade_role_name(me->role));
-    else if (me->frozen && what != MOVE_EVIDENCE)
+    else if (me->frozen)
         m->err = no(&a, "a backup was restored: first the others must tell what was signed before");
     else if (me->next && what != MOVE_ENROL && what != MOVE_REFUSE && what != MOVE_EVIDENCE)
         m->err = no(&a, "you decide once buyer and seller have moved the money to your lock (rule 10)");

@@ -6,7 +6,6 @@
 #include "node/market/stub.h"
 #include "node/outbox/outbox.h"
 #include "node/trade/engine.h"
-#include "party.gen.h"
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -30,7 +29,7 @@ int trade_event(struct core *c, struct change *into, const char *kind, const str
 }
 
 /* ---- whom a kind of fact is for ---- */
-enum { FOR_BUYER = 1, FOR_SELLER = 2, FOR_ARBITER = 4, FOR_SUBSTITUTE = 8, FOR_ALL = 15, PEOPLE_MOST = 8 };
+enum { FOR_BUYER = 1, FOR_SELLER = 2, FOR_ARBITER = 4, FOR_SUBSTITUTE = 8, FOR_ALL = 15 };
 
 static unsigned audience(const struct trade_view *v, unsigned kind, const struct fact_payout *payout)
 {
@@ -61,7 +60,7 @@ static size_t add_person(const struct identity **out, size_t n, const struct ide
     for (size_t i = 0; i < n; i++)
         if (identity_eq(out[i], who))
             return n;
-    if (identity_eq(who, self) || n == PEOPLE_MOST)
+    if (identity_eq(who, self) || n == SAY_PEOPLE)
         return n;
     out[n] = who;
     return n + 1;
@@ -92,6 +91,29 @@ static size_t recipients(const struct trade_view *v, unsigned mask, const struct
     if (f->e.kind == FACT_REQUEST && f->body.request.has_amendment)
         n = add_amendment(out, n, &f->body.request.amendment, &v->as);
     return n;
+}
+
+size_t say_people(const struct trade_view *v, const struct identity **out)
+{
+    struct fact_view none = {.e = {.kind = FACT_NOTE}};
+    size_t n = v->state->terms ? recipients(v, FOR_ALL, &none, out) : 0;
+    if (v->state->terms && v->state->terms->has_arbiter) /* who decided before */
+        n = add_person(out, n, &v->state->terms->arbiter, &v->as);
+    return n;
+}
+
+bool say_shareable(const struct trade_view *v, const struct fact_view *f, const struct identity *to)
+{
+    const struct trade_state *s = v->state;
+    bool party = identity_eq(to, &s->buyer) || identity_eq(to, &s->seller);
+    if (identity_eq(to, &f->e.author))
+        return true;
+    if (f->e.kind == FACT_OPENED)
+        return identity_eq(to, &s->seller);
+    if (f->e.kind != FACT_PAYOUT || party || !s->lock || !id_eq(&f->body.payout.lock, &s->lock->id))
+        return true;
+    return !f->body.payout.has_next &&
+           payout_kind_of(s->terms, &f->body.payout.split, false) != PAYOUT_SPLIT;
 }
 
 /* ---- one fact ---- */
@@ -143,15 +165,28 @@ static void put_chain(struct say *s, const struct id *fact)
     buf_free(&is);
 }
 
+static int letter(struct say *s, unsigned kind, struct span body, const struct identity *to,
+                  struct id *letter_id)
+{
+    struct id thread;
+    outbox_thread(&thread, s->t->network, &s->v->as, to, &s->v->trade);
+    return outbox_send(s->c->outbox, s->c, &s->v->as, to, &thread, (enum letter_kind)kind, body, s->into,
+                       letter_id, s->r);
+}
+
+int say_letter(struct say *s, unsigned kind, struct span body, const struct identity *to)
+{
+    struct id id;
+    return letter(s, kind, body, to, &id);
+}
+
 static int send(struct say *s, const struct id *fact, struct span bytes, const struct identity *to)
 {
-    struct id thread, letter;
+    struct id id;
     uint8_t key[65];
-    outbox_thread(&thread, s->t->network, &s->v->as, to, &s->v->trade);
-    int err =
-        outbox_send(s->c->outbox, s->c, &s->v->as, to, &thread, LETTER_FACT, bytes, s->into, &letter, s->r);
+    int err = letter(s, LETTER_FACT, bytes, to, &id);
     if (!err)
-        change_put(s->into, TABLE_TRADE, trade_row_key(key, ROW_LETTER, fact, to), SPAN_OF(letter));
+        change_put(s->into, TABLE_TRADE, trade_row_key(key, ROW_LETTER, fact, to), SPAN_OF(id));
     return err;
 }
 
@@ -183,7 +218,7 @@ static int prepare(struct say *s, unsigned kind, struct span body, struct buf *w
 
 int say_fact(struct say *s, unsigned kind, struct span body, const struct identity *const *to, size_t to_n)
 {
-    const struct identity *found[PEOPLE_MOST];
+    const struct identity *found[SAY_PEOPLE];
     struct buf whole = {0};
     struct arena a;
     struct fact_view f;

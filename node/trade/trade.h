@@ -11,23 +11,32 @@
  *     'k' trade identity    party.schema, kept: what the owner's node knows beside the facts
  *     'a' dispute           unix ms 8: when a dispute was committed here (the arbiter's rule 8)
  *     'l' fact identity     letter 32: by which letter a fact of ours went to whom
+ *     'r' trade identity    party.schema, recall: frozen until the others told what was said here
+ *     'q' trade identity    identity 32: whom of us that one asked what it said, not yet answered
  *
  * Bounds: TRADES_OPEN_MOST trades that still wait for something; TRADE_FACTS_MOST facts a trade, of which
  * TRADE_FOREIGN_MOST by each other author; one own change under way a trade.
  *
- * What node.c calls: trades_boot; trades_letter for LETTER_FACT; trades_letter_done; trades_taken by
- * outbox_on_taken; trades_rail_changed; trades_committed for changes of ROOM_TRADE; trades_look after any
- * commit; trades_wake at trades_next_wake. */
+ * What node.c calls: trades_boot; trades_restored after it when the store is an older copy of itself;
+ * trades_letter for LETTER_FACT, trades_recall for LETTER_RECALL and LETTER_RECALLED; trades_letter_done;
+ * trades_taken by outbox_on_taken; trades_rail_changed; trades_committed for changes of ROOM_TRADE;
+ * trades_look after any commit; trades_wake at trades_next_wake. */
 #ifndef SOUK_TRADE_H
 #define SOUK_TRADE_H
 #include "node/core.h"
 #include "node/trade/moves.h"
+#include "party.gen.h"
 
 enum { TRADES_OPEN_MOST = 20000, TRADE_FOREIGN_MOST = 120 };
 
 struct trades *trades_new(const struct network *network, struct rng *rng);
 void trades_free(struct trades *t);
+/* Looks at every trade: at start, and when an identity was unlocked. */
 void trades_boot(struct trades *t, struct core *c);
+/* Freezes every open trade of this identity (NULL: of all) until the others were asked (recall.c). */
+void trades_restored(struct trades *t, struct core *c, const struct identity *who);
+int trades_recall(struct trades *t, struct core *c, const struct identity *to, const struct identity *from,
+                  bool answer, struct span body);
 int trades_letter(struct trades *t, struct core *c, const struct identity *to, const struct identity *from,
                   const struct id *letter, struct span body);
 void trades_letter_done(struct trades *t, struct core *c, const struct id *letter, int err);
@@ -52,6 +61,9 @@ struct trade_view {
     bool has_address, relayed, sold_out;
     struct span address;
     struct salt salt;
+    /* What was asked of the others since our store was put back. */
+    bool has_recall;
+    struct party_recall recall; /* told: in the arena */
     /* The head of our own chain. */
     bool has_chain;
     uint32_t epoch, seq;
@@ -61,6 +73,9 @@ struct trade_view {
  * the store's view.  SOUK_ENOT_FOUND when nothing is known of it. */
 int trades_view(struct trades *t, struct core *c, const struct id *trade, const struct identity *as,
                 struct arena *a, struct trade_view *out, struct report *r);
+/* While frozen: until when its answers are waited for, unix ms; and how many of how many are here. */
+int64_t trade_recall_until(const struct trade_view *v);
+size_t trade_recall_told(const struct trade_view *v, size_t *asked);
 /* "" or why the trade cannot be worked on right now: a fact of ours is on its way to the disk. */
 bool trades_busy(struct trades *t, struct core *c, const struct id *trade);
 /* What a fact says, for a person, in the arena. */

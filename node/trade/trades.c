@@ -11,6 +11,7 @@ struct trades *trades_new(const struct network *network, struct rng *rng)
     t->rng = rng;
     map_init(&t->entries, sizeof(struct id), rng);
     map_init(&t->checked, sizeof(struct id), rng);
+    map_init(&t->lost, sizeof(struct id), rng);
     return t;
 }
 
@@ -24,6 +25,7 @@ void trades_free(struct trades *t)
         free(e);
     map_free(&t->entries);
     map_free(&t->checked);
+    map_free(&t->lost);
     heap_free(&t->due);
     free(t);
 }
@@ -104,21 +106,35 @@ static bool boot_one(void *arg, const struct id *trade)
 void trades_boot(struct trades *t, struct core *c)
 {
     struct booting b = {t, c};
+    recall_boot(t, c);
     view_trades(c->view, boot_one, &b);
+}
+
+static bool trade_of(struct core *c, unsigned kind, struct span body, struct id *trade)
+{
+    struct arena a;
+    struct fact_view f;
+    struct fact_recall q;
+    struct fact_recalled r;
+    bool found = false;
+    arena_init(&a, 1 << 20);
+    if (kind == LETTER_FACT && (found = fact_parse(&f, c->network, body, &a, NULL) == 0))
+        *trade = f.e.trade;
+    if (kind == LETTER_RECALL && (found = fact_recall_decode(&q, body, &a, NULL) == 0))
+        *trade = q.trade;
+    if (kind == LETTER_RECALLED && (found = fact_recalled_decode(&r, body, &a, NULL) == 0))
+        *trade = r.trade;
+    arena_free(&a);
+    return found;
 }
 
 void trades_taken(struct core *c, const struct identity *to, const struct identity *from, unsigned kind,
                   const struct id *letter, struct span body)
 {
-    struct arena a;
-    struct fact_view f;
+    struct id trade;
     (void)to, (void)from, (void)letter;
-    if (kind != LETTER_FACT || !c->trades)
-        return;
-    arena_init(&a, 1 << 20);
-    if (fact_parse(&f, c->network, body, &a, NULL) == 0)
-        look_at(c->trades, c, &f.e.trade);
-    arena_free(&a);
+    if (c->trades && trade_of(c, kind, body, &trade))
+        look_at(c->trades, c, &trade);
 }
 
 void trades_letter_done(struct trades *t, struct core *c, const struct id *letter, int err)
@@ -134,8 +150,11 @@ void trades_rail_changed(struct trades *t, struct core *c, const struct id *trad
 void trades_committed(struct trades *t, struct core *c, struct change *change)
 {
     struct report r = {0};
-    if (!change->carry)
+    if (!change->carry) { /* of no single trade (recall.c) */
+        t->freezing = t->freezing && change->err;
+        trades_boot(t, c);
         return;
+    }
     struct entry *e = map_get(&t->entries, change->carry);
     if (!e)
         return;
@@ -176,6 +195,9 @@ static void look_again(struct trades *t, struct core *c, struct entry *e, const 
         entry_drop(t, e);
         return;
     }
+    int64_t until = v->me.frozen ? trade_recall_until(v) : 0;
+    if (until > c->now.unix_ms && until < next)
+        next = until;
     if (next != INT64_MAX && (uint64_t)(next - c->now.unix_ms) < in)
         in = (uint64_t)(next - c->now.unix_ms);
     heap_set(&t->due, &e->due, c->now.mono_ms + (in ? in : 1));
