@@ -184,6 +184,10 @@ int dht_datagram(struct dht *d, struct clock now, const struct addr *from, const
         d->stats.dropped_form++;
         return DHT_DROPPED;
     }
+    if (!addr_usable(d, from)) {
+        d->stats.dropped_address++;
+        return DHT_DROPPED;
+    }
     if (plaintext.p[0] < 16)
         return rpc_request(d, now, from, peer, plaintext, reply_limit, out);
     return rpc_answer(d, now, from, peer, plaintext, out);

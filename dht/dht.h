@@ -190,7 +190,8 @@ struct dht_result {
 const struct dht_result *dht_result_next(struct dht *d);
 
 /* Joining: asks the peers for our own neighbourhood; they are asked again while the table is empty.  Peers
- * whose key fails the puzzle are left out; returns how many are kept (at most 16 in all). */
+ * whose key fails the puzzle, or whose address is none in this network, are left out; returns how many are
+ * kept (at most 16 in all). */
 size_t dht_bootstrap(struct dht *d, struct clock now, const struct dht_peer *peers, size_t n);
 /* Before the engine is freed for good: tells the nodes of the table that we stop, so that they need not
  * find out by waiting in vain.  Nobody is put out of a table by such a word alone (leave.c). */
@@ -269,7 +270,8 @@ struct dht_stats {
     uint64_t memory_bytes;  /* of this engine, without a shared pool */
     uint64_t received, sent, sent_bytes, answered, asked, timeouts;
     uint64_t dropped_form, dropped_unasked, dropped_puzzle; /* malformed; no such request; weak key */
-    uint64_t cut_short; /* answers shortened because the address was not proven */
+    uint64_t dropped_address; /* from an address that is none in this network: private, of no use to us */
+    uint64_t cut_short;       /* answers shortened because the address was not proven */
     uint64_t refused_token, refused_value, refused_full, waited;
     uint64_t evicted, kept_out_prefix; /* contacts that fell silent; contacts over the address limits */
     uint64_t hosted;                   /* values taken in since start */

@@ -186,6 +186,6 @@ bool addr_usable(const struct dht *d, const struct addr *a)
     if (a->port == 0 || (addr_is_private(a) && !d->net->loopback))
         return false;
     if (addr_is_ipv4(a))
-        return !d->no_ipv4 && a->ip[12] < 224; /* multicast and beyond */
-    return d->ipv6 && a->ip[0] != 0xff;
+        return !d->no_ipv4 && a->ip[12] && a->ip[12] < 224; /* multicast and beyond */
+    return d->ipv6 && a->ip[0] != 0xff && !addr_is_any(a);
 }

@@ -12,7 +12,7 @@ enum {
 size_t dht_bootstrap(struct dht *d, struct clock now, const struct dht_peer *peers, size_t n)
 {
     for (size_t i = 0; i < n && d->boot_n < BOOT_MOST; i++) {
-        if (node_key_eq(&peers[i].key, &d->self) || peers[i].addr.port == 0)
+        if (node_key_eq(&peers[i].key, &d->self) || !addr_usable(d, &peers[i].addr))
             continue;
         uint32_t contact = contacts_take(d->pool, d->net, &peers[i].key, &peers[i].addr);
         bool known = !contact;

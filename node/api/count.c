@@ -117,6 +117,7 @@ void count_dht(struct counters *k, struct core *c)
     count(k, "dht.kept_out_prefix", d.kept_out_prefix);
     count(k, "dht.cut_short", d.cut_short);
     count(k, "dht.dropped_form", d.dropped_form);
+    count(k, "dht.dropped_address", d.dropped_address);
     count(k, "dht.dropped_unasked", d.dropped_unasked);
     count(k, "dht.dropped_puzzle", d.dropped_puzzle);
 }

@@ -309,6 +309,15 @@ int settings_read(struct settings *s, int argc, char **argv, struct report *r)
     s->host.home = s->home;
     if (network_make(&s->node.network, s->network, s->work_bits, s->puzzle_bits, s->loopback))
         return report_set(r, SOUK_EINVALID, "network: the name must have 1 to 39 bytes");
+    for (size_t i = 0; i < s->node.peers_n && !s->loopback; i++) {
+        char text[ADDR_TEXT];
+        if (addr_is_private(&s->node.peers[i].addr))
+            return report_set(
+                r, SOUK_EINVALID,
+                "peer: %s is a private address, which the network %s passes over; give a public "
+                "one, or --loopback yes on every node for a network of your own",
+                addr_format(text, &s->node.peers[i].addr), s->network);
+    }
     return 0;
 }
 

@@ -52,7 +52,7 @@ def shakes_hands():
     peer.say(200, 1, {})
     peer.say(GOSSIP, 999, {})
     with node.client() as k:
-        mine = [p for p in k.call("node.peers")["peers"] if p["node"] == peer.key]
+        mine = [p for p in k.call("node.peers")["sessions"] if p["node"] == peer.key]
         c.that(len(mine) == 1 and not mine[0]["outbound"], "the node names its peer", mine)
 
 
@@ -93,9 +93,9 @@ def gives_records():
             return k.call("search.run", words="voltaire")["total"] == 1
         c.that(peer.settle("furniture/FR", 9) == set() and wait_for(found, 10 * SLOW) is not None,
                "one that was not is asked for after a round")
-        before = k.call("node.peers")["peers"][0]["conduct"]
+        before = k.call("node.peers")["sessions"][0]["conduct"]
         peer.say(GOSSIP, 2, {0: [eva.record(PROFILE, eva.topic(), {0: "Eve", 8: peer.key})[:-1] + b"\x00"]})
-        c.that(wait_for(lambda: k.call("node.peers")["peers"][0]["conduct"] > before, 10 * SLOW) is not None,
+        c.that(wait_for(lambda: k.call("node.peers")["sessions"][0]["conduct"] > before, 10 * SLOW) is not None,
                "a signature that does not verify counts against its sender")
         c.that(k.call("profile.show", id=eva.id)["name"] == "Eva", "and changes nothing")
     peer.say(GOSSIP, 8, {0: eva.id, 1: PROFILE})
