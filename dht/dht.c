@@ -35,6 +35,7 @@ void dht_knobs_default(struct dht_knobs *out)
         .timeout_first_ms = 1000,
         .timeout_least_ms = 50,
         .timeout_most_ms = 3000,
+        .timeout_typical = 3,
         .fails_most = 2,
         .tick_fast_ms = 500,
         .tick_slow_ms = 20000,

@@ -59,7 +59,8 @@ struct dht_knobs {
     uint32_t prefix_values_most;            /* values held from one /24 or /64 */
     uint32_t timeout_first_ms;              /* before anything is known of round trips */
     uint32_t timeout_least_ms, timeout_most_ms;
-    uint32_t fails_most;                 /* unanswered requests in a row before a contact goes */
+    uint32_t timeout_typical; /* no peer is waited for longer than so many median round trips; 0: off */
+    uint32_t fails_most;      /* unanswered requests in a row before a contact goes */
     uint32_t tick_fast_ms, tick_slow_ms; /* upkeep of the table: while it fills, at rest */
     uint32_t check_least_ms,
         check_most_ms;              /* between two checks of the longest silent: many gone, few gone */

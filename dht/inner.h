@@ -209,7 +209,9 @@ struct dht {
     bool joined;
     uint32_t boot[BOOT_MOST];
     uint32_t boot_n;
-    uint32_t rtt_ms, var_ms; /* over all peers */
+    double spacing; /* of ids, where lookups ended: the mean of spacing_n */
+    uint32_t spacing_n;
+    uint32_t rtt_ms, var_ms, median_ms; /* over all peers */
     uint8_t token_secret[2][16], ticket_secret[16];
     uint64_t token_turn_ms;
     struct recent {
@@ -258,7 +260,8 @@ void table_saved_nearest(struct dht *d, const struct id *target, struct near *v,
 /* The nearest live nodes of a family (4, 6 or 0 for both), nearest first. */
 size_t table_nearest(const struct dht *d, const struct id *target, int family, struct near *out,
                      size_t most);
-uint64_t table_estimate(const struct dht *d); /* nodes in the network; 0: too few to tell */
+void table_spacing(struct dht *d, double each); /* a lookup found ids so far apart */
+uint64_t table_estimate(const struct dht *d);   /* nodes in the network; 0: too few to tell */
 void table_free(struct dht *d);
 void near_insert(const struct dht *d, const struct id *target, struct near *v, size_t *n, size_t most,
                  struct near one);
@@ -329,6 +332,9 @@ void queries_free(struct dht *d);
 /* write.c */
 void write_self(struct dht *d, struct clock now, struct query *q);
 void write_advance(struct dht *d, struct clock now, struct query *q, struct dht_out *out);
+/* Do as many hold it as are wanted, and half of the nearest?  Then nobody who asks to wait is waited for.
+ */
+bool write_placed(const struct dht *d, const struct query *q);
 void write_refused(struct dht *d, struct query *q, struct candidate *c, int err, uint64_t seq);
 void write_waits(struct dht *d, struct clock now, struct query *q, struct candidate *c, uint32_t wait_ms,
                  struct span ticket);

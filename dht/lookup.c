@@ -100,11 +100,11 @@ static void look_for_crowd(struct dht *d, struct query *q)
         return;
     uint32_t answered = 0;
     uint64_t each = UINT64_MAX / nodes;
-    uint32_t factor = q->paths > 1 ? d->knobs.dense_factor / 2 : d->knobs.dense_factor;
+    uint64_t crowded = each / d->knobs.dense_factor * d->knobs.replicas * (q->paths > 1 ? 2 : 1);
     for (uint32_t i = 0; i < q->cands_n; i++) {
         if (q->cands[i].state != CAND_ANSWERED || ++answered < d->knobs.replicas)
             continue;
-        if (q->cands[i].distance < each / factor * d->knobs.replicas) {
+        if (q->cands[i].distance < crowded) {
             q->radius = each * d->knobs.cover;
             q->result.dense = true;
         }

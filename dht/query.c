@@ -160,6 +160,19 @@ static void tell_nodes(struct dht *d, struct query *q)
     r->trace = trace;
 }
 
+/* How far apart ids are where this ended, unless it looked for ourselves. */
+static void learn_spacing(struct dht *d, const struct query *q)
+{
+    uint32_t answered = 0;
+    if (id_eq(&q->target, &d->id) || q->around)
+        return;
+    for (uint32_t i = 0; i < q->cands_n; i++)
+        if (q->cands[i].state == CAND_ANSWERED && ++answered == d->knobs.width) {
+            table_spacing(d, (double)q->cands[i].distance / answered);
+            return;
+        }
+}
+
 static int verdict(const struct query *q)
 {
     const struct dht_result *r = &q->result;
@@ -260,8 +273,11 @@ void query_advance(struct dht *d, struct clock now, struct query *q, struct dht_
         return;
     }
     if (q->phase == PHASE_ASK) {
-        if (!enough(d, q) && !lookup_advance(d, now, q, out))
-            return;
+        if (!enough(d, q)) {
+            if (!lookup_advance(d, now, q, out))
+                return;
+            learn_spacing(d, q);
+        }
         if (q->kind == DHT_PUT || q->kind == DHT_ANNOUNCE) {
             q->phase = PHASE_WRITE;
             if (q->value.n)
@@ -272,7 +288,7 @@ void query_advance(struct dht *d, struct clock now, struct query *q, struct dht_
     }
     if (q->phase == PHASE_WRITE && q->value.n) {
         write_advance(d, now, q, out);
-        if (q->writes_out || q->retry.e.place)
+        if (q->writes_out || (q->retry.e.place && !write_placed(d, q)))
             return;
     }
     finish(d, now, q, out);

@@ -36,7 +36,23 @@ uint32_t patience_ms(const struct dht *d, uint32_t contact)
         ms = e->rtt_ms + 4ull * e->var_ms;
     else if (d->rtt_ms)
         ms = d->rtt_ms + 4ull * d->var_ms;
+    uint64_t typical = (uint64_t)d->knobs.timeout_typical * d->median_ms;
+    if (typical && ms > typical)
+        ms = typical;
     return clamp(ms, d->knobs.timeout_least_ms, d->knobs.timeout_most_ms);
+}
+
+/* Follows the median of round trips: up and down by the same step.  Unlike a mean, fewer than half of the
+ * peers cannot move it far by answering late on purpose. */
+static void learn_median(struct dht *d, uint32_t rtt_ms)
+{
+    uint32_t step = d->median_ms / 32 + 1;
+    if (d->median_ms == 0)
+        d->median_ms = rtt_ms;
+    else if (rtt_ms > d->median_ms)
+        d->median_ms += step;
+    else if (rtt_ms < d->median_ms && d->median_ms > step)
+        d->median_ms -= step;
 }
 
 struct request *request_send(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t number,
@@ -142,6 +158,7 @@ void request_answered(struct dht *d, uint64_t now_ms, struct request *r, bool kn
         uint32_t off = rtt > d->rtt_ms ? rtt - d->rtt_ms : d->rtt_ms - rtt;
         d->var_ms = d->rtt_ms ? (d->var_ms * 15 + off + 8) / 16 : rtt / 2 + 1;
         d->rtt_ms = d->rtt_ms ? (d->rtt_ms * 15 + rtt + 8) / 16 : rtt;
+        learn_median(d, rtt);
     }
     d->last_answer_ms = now_ms;
     if (r->check)

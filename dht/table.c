@@ -4,6 +4,8 @@
 #include "dht/inner.h"
 #include <stdlib.h>
 
+enum { OWN_WEIGHT = 3, SPACINGS_MOST = 32 };
+
 static struct bucket *bucket_of(const struct dht *d, const struct id *id)
 {
     uint32_t i = dht_shared_bits(&d->id, id);
@@ -358,6 +360,13 @@ size_t table_nearest(const struct dht *d, const struct id *target, int family, s
     return n;
 }
 
+void table_spacing(struct dht *d, double each)
+{
+    if (d->spacing_n < SPACINGS_MOST)
+        d->spacing_n++;
+    d->spacing += (each - d->spacing) / d->spacing_n;
+}
+
 /* The j-th nearest of N random ids lies at about j / N of the ring: the mean over our outer neighbours. */
 uint64_t table_estimate(const struct dht *d)
 {
@@ -369,7 +378,9 @@ uint64_t table_estimate(const struct dht *d)
     double sum = 0;
     for (size_t j = n - outer; j < n; j++)
         sum += (double)v[j].distance / (double)(j + 1);
-    double each = sum / (double)outer;
+    /* What lookups found weighs more with each of them: nobody knows beforehand where they end. */
+    double each =
+        (sum / (double)outer * OWN_WEIGHT + d->spacing * d->spacing_n) / (OWN_WEIGHT + d->spacing_n);
     return each < 1 ? UINT64_MAX : (uint64_t)(18446744073709551616.0 / each);
 }
 

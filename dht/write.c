@@ -92,15 +92,14 @@ static void write_rings(struct dht *d, struct clock now, struct query *q, struct
     }
 }
 
-/* Keeps as many writes stored, waiting or out as replicas are wanted. */
+/* Keeps as many writes stored or out as replicas are wanted; one that asks to wait has a substitute. */
 void write_advance(struct dht *d, struct clock now, struct query *q, struct dht_out *out)
 {
     if (q->radius)
         write_rings(d, now, q, out);
     uint32_t have = q->self_written ? 1 : 0;
     for (uint32_t i = 0; i < q->cands_n; i++)
-        have += q->cands[i].write == WRITE_STORED || q->cands[i].write == WRITE_WAITS ||
-                q->cands[i].write == WRITE_ASKED;
+        have += q->cands[i].write == WRITE_STORED || q->cands[i].write == WRITE_ASKED;
     for (uint32_t i = 0; i < q->cands_n && have < d->knobs.replicas; i++) {
         struct candidate *c = &q->cands[i];
         if (!takes(d, q, c))
@@ -108,6 +107,18 @@ void write_advance(struct dht *d, struct clock now, struct query *q, struct dht_
         send_write(d, now, q, c, out);
         have += c->write == WRITE_ASKED;
     }
+}
+
+bool write_placed(const struct dht *d, const struct query *q)
+{
+    uint32_t near = q->self_written ? 1 : 0, stored = near, answered = 0;
+    for (uint32_t i = 0; i < q->cands_n; i++) {
+        const struct candidate *c = &q->cands[i];
+        stored += c->write == WRITE_STORED;
+        near += c->write == WRITE_STORED && answered < d->knobs.replicas;
+        answered += c->state == CAND_ANSWERED;
+    }
+    return stored >= d->knobs.replicas && 2 * near >= d->knobs.replicas;
 }
 
 static void note_refusal(struct query *q, int err, uint64_t seq)

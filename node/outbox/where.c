@@ -338,7 +338,8 @@ void where_ask_presence(struct outbox *o, struct core *c, struct person *p)
         return;
     p->presence_ms = c->now.mono_ms;
     dht_key_presence(&key, o->network, &p->who);
-    (void)dht_get_start(c->dht, c->now, DHT_PRESENCE, &key, 0, question(o, &p->who, NULL));
+    (void)dht_get_start(c->dht, c->now, DHT_PRESENCE, &key, DHT_CAREFUL,
+                        question(o, &p->who, NULL)); /* where letters go matters */
 }
 
 bool where_reach(struct outbox *o, struct core *c, struct person *p, const struct box *b)

@@ -19,6 +19,8 @@ static const struct scenario all[] = {
     {"dht_replay", scenario_dht_replay, 0},
     {"dht", scenario_dht, ONLY_FAST},
     {"dht_churn", scenario_dht_churn, ONLY_FAST},
+    {"dht_attack", scenario_dht_attack, ONLY_FAST},
+    {"dht_attack_full", scenario_dht_attack_full, ONLY_FAST | ONLY_LONG},
     {"dht_churn24", scenario_dht_churn_24, ONLY_FAST | ONLY_LONG},
 };
 #define ALL (sizeof all / sizeof *all)

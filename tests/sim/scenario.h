@@ -32,6 +32,8 @@ bool scenario_dht(const struct scenario_args *args);        /* dht_scale.c */
 bool scenario_dht_replay(const struct scenario_args *args); /* dht_scale.c: a seed gives one run */
 bool scenario_dht_churn(const struct scenario_args *args);  /* dht_churn.c */
 bool scenario_dht_churn_24(const struct scenario_args *args);
+bool scenario_dht_attack(const struct scenario_args *args);      /* dht_attack.c */
+bool scenario_dht_attack_full(const struct scenario_args *args); /* dht_attack.c */
 
 #define EXPECT(x)                                                           \
     do {                                                                    \

@@ -70,7 +70,7 @@ static void put_all(struct dht_world *w, struct published *v, size_t n)
                   samples_at(&stored, .5));
     samples_free(&messages);
     samples_free(&stored);
-    assert_in_range(dense, 0, n / 10);
+    assert_in_range(dense, 0, n / 5);
 }
 
 static void get_all(struct dht_world *w, struct published *v, size_t n, size_t rounds, double at_least)
