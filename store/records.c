@@ -467,14 +467,11 @@ uint32_t expire_apply(struct tx *t, int64_t now, uint32_t limit)
     for (; done < limit && !t->err && next_due(t, now, &d); done++)
         end_one(t, d.at, (enum ending)d.key[5], span(d.key + 6, d.n - 6), &d.id);
     uint64_t quota = t->s->config.quota_bytes;
-    /* Down to 31/32, so that intake is not refused again at once. */
-    while (quota && done < limit && !t->err &&
-           tx_used_pages(t) * t->s->page_bytes > (t->over_quota ? quota - quota / 32 : quota)) {
-        t->over_quota = true;
-        if (!evict_one(t))
-            break;
+    /* From 31/32 on: what is new is refused above the quota, and until the next sweep there should be room
+     * for it. */
+    while (quota && done < limit && !t->err && tx_used_pages(t) * t->s->page_bytes > quota - quota / 32 &&
+           evict_one(t))
         done++;
-    }
     if (quota && tx_used_pages(t) * t->s->page_bytes <= quota)
         t->over_quota = false;
     return done;

@@ -268,7 +268,8 @@ void mail_apply(struct tx *t, struct op *op)
         return;
     }
     mbox_get(t, &op->mail.mailbox, &all, &plain);
-    if (all + n > quota || (!op->mail.ticket && plain + n > quota / 2)) {
+    if ((t->over_quota && !op->mail.own) || all + n > quota ||
+        (!op->mail.ticket && plain + n > quota / 2)) {
         op->result = OP_QUOTA;
         return;
     }

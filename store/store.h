@@ -152,6 +152,7 @@ struct op {
             struct span bytes;
             bool ticket;          /* counts on the half kept for those with tickets */
             uint64_t quota_bytes; /* of the whole mailbox */
+            bool own; /* for an identity of this node: kept also when the store is over its quota */
         } mail;
         struct {
             struct id mailbox, id;
@@ -224,8 +225,8 @@ void store_close(struct store *s);
 int store_apply(struct store *s, struct change **changes, size_t n);
 
 struct store_stats {
-    uint64_t used_bytes, map_bytes, records, known, facts, events, outbox, mails, chunks, commits,
-        last_serial;
+    uint64_t used_bytes, map_bytes, quota_bytes, records, known, facts, events, outbox, mails, chunks,
+        commits, last_serial;
 };
 /* ---- views ---- */
 struct view;

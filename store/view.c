@@ -47,7 +47,7 @@ uint64_t view_commit(struct view *v)
 
 void view_stats(struct view *v, struct store_stats *out)
 {
-    *out = (struct store_stats){.map_bytes = v->s->map_bytes};
+    *out = (struct store_stats){.map_bytes = v->s->map_bytes, .quota_bytes = v->s->config.quota_bytes};
     for (int i = 0; i < DB_MAX; i++) {
         MDB_stat st;
         if (!mdb_stat(v->txn, v->s->dbi[i], &st))

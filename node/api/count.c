@@ -32,7 +32,7 @@ void count_store(struct counters *k, struct core *c)
 {
     struct store_stats s;
     view_stats(c->view, &s);
-    count_most(k, "store.used_bytes", s.used_bytes, s.map_bytes);
+    count_most(k, "store.used_bytes", s.used_bytes, s.quota_bytes ? s.quota_bytes : s.map_bytes);
     count(k, "store.facts", s.facts);
     count(k, "store.events", s.events);
     count(k, "store.outbox", s.outbox);

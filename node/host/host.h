@@ -12,6 +12,7 @@ struct host_config {
     const char *home; /* the socket is home/souk.sock, the store home/store */
     bool read_only_socket;
     uint64_t map_bytes;
+    uint64_t quota_bytes; /* what the store may hold before what is others' goes; at most 7/8 of the map */
     bool listen_by_default; /* the addresses were not asked for: IPv6 may be missing */
     unsigned conns_most;    /* sockets of peers and clients together; default 512 */
 };

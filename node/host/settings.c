@@ -139,6 +139,15 @@ static int set_restored(struct settings *s, const char *v, struct report *r)
     return set_bool(&s->node.restored, v, "restored", r);
 }
 
+static int set_storage(struct settings *s, const char *v, struct report *r)
+{
+    unsigned mib = 0;
+    int err = set_number(&mib, v, 1 << 20, "storage-mib", r);
+    if (!err)
+        s->host.quota_bytes = (uint64_t)mib << 20;
+    return err;
+}
+
 static int set_conns(struct settings *s, const char *v, struct report *r)
 {
     return set_number(&s->host.conns_most, v, 65536, "connections", r);
@@ -183,6 +192,9 @@ static const struct setting all[] = {
      "the home is an older copy, which soukd did not notice: ask the others what was said since, once "
      "(default no)",
      set_restored},
+    {"storage-mib", "N",
+     "above it what is others' goes: outdated, then oldest first; at most 7/8 of map-mib (default 10240)",
+     set_storage},
     {"connections", "N", "most sockets of peers at once (default 512)", set_conns},
     {"reconcile-ms", "N", "pause between reconciliations with a peer (default 60000)", set_reconcile},
     {"tick-ms", "N", "how often rails and outbox look again (default 1000)", set_tick},
@@ -286,7 +298,8 @@ static void complete_listen(struct settings *s)
 int settings_read(struct settings *s, int argc, char **argv, struct report *r)
 {
     *s = (struct settings){.work_bits = 16, .puzzle_bits = 12, .network = "main", .log_level = "info"};
-    s->host = (struct host_config){.map_bytes = UINT64_C(64) << 30, .conns_most = 512};
+    s->host = (struct host_config){
+        .map_bytes = UINT64_C(64) << 30, .quota_bytes = UINT64_C(10) << 30, .conns_most = 512};
     const char *home = getenv("SOUK_HOME"), *user = getenv("HOME");
     snprintf(s->home, sizeof s->home, "%s%s", home ? home : user ? user : ".", home ? "" : "/.souk");
     int err = from_flags(s, argc, argv, r);

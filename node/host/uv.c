@@ -272,8 +272,12 @@ static int start(struct host *h, const struct host_config *hc, struct node_confi
     rng_seed(&h->rng, seed);
     explicit_bzero(seed, sizeof seed);
     snprintf(path, sizeof path, "%s/store", hc->home);
-    struct store_config sc = {
-        .map_bytes = hc->map_bytes, .sync = true, .network = nc->network.id, .rng = &h->rng};
+    uint64_t most = hc->map_bytes - hc->map_bytes / 8; /* a full map refuses one's own as well */
+    struct store_config sc = {.map_bytes = hc->map_bytes,
+                              .quota_bytes = hc->quota_bytes < most ? hc->quota_bytes : most,
+                              .sync = true,
+                              .network = nc->network.id,
+                              .rng = &h->rng};
     int err = store_open(&h->store, path, &sc, r);
     if (err)
         return err;

@@ -216,7 +216,7 @@ static void hold(struct outbox *o, struct core *c, const struct mail_envelope *e
     letter_envelope_id(&op.mail.id, c->network, envelope);
     op.mail.expires = c->now.unix_ms + OUTBOX_LIFE_MS;
     op.mail.bytes = envelope;
-    op.mail.ticket = true;
+    op.mail.ticket = op.mail.own = true;
     op.mail.quota_bytes = OUTBOX_OWN_BYTES;
     change_mail(ch, &op);
     fx_commit(c->fx, ch);

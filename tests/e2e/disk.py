@@ -62,6 +62,10 @@ def mine(who):
             return rows
 
 
+def counters(who):
+    return {k["name"]: k for k in who.call("node.status")["counters"]}
+
+
 def titles(who):
     return {r["title"] for r in who.call("search.run", limit=100)["listings"]}
 
@@ -177,6 +181,24 @@ def small_map():
     tiny.stop()
 
 
+def others_give_way():
+    """A store with a bound takes in what is others' up to it, and what is its owner's beyond it."""
+    mib = 1 << 20
+    shop = Person(c, BUILD, "shop-of-many")
+    shelf = Person(c, BUILD, "shelf", peers=[shop.node.peer()], flags=("--storage-mib", "2"))
+    text = (HEAD + "".join(f"goods,Table number {i},{'x' * 3000},en,bikes/kids,good,12.50,EUR,FR,meet\n" for i in range(1200))).encode()
+    c.that(shop.call("listing.import", format="csv", text=text)["published"] == 1200, "a shop of 1,200 listings, some 5 MB")
+    c.that(becomes(lambda: counters(shelf)["gossip.known"]["value"] > 1200, 2 * SOON_S), "a node of 2 MiB hears of all",
+           counters(shelf)["gossip.known"])
+    used = counters(shelf)["store.used_bytes"]
+    c.that(used["most"] == 2 * mib and 1.5 * mib < used["value"] < 3.5 * mib, "and keeps what its owner allowed", used)
+    c.that(counters(shop)["store.used_bytes"]["value"] > 4 * mib, "where the shop holds all")
+    c.that(offer(shelf, "mine") and "mine" in titles(shelf), "its owner's own is taken in all the same")
+    shop.stop()
+    shelf.stop()
+    sound(shelf, "and its store is whole")
+
+
 def small_file_system():
     """A tmpfs of 3 MiB in a mount namespace of its own: the disk itself is full."""
     can = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], check=False, capture_output=True)
@@ -207,4 +229,4 @@ def small_file_system():
     c.that(node.process.returncode == 0, "and ends cleanly", node.words())
 
 
-c.run([under_a_running_node, half_an_import, small_map, small_file_system])
+c.run([under_a_running_node, half_an_import, small_map, others_give_way, small_file_system])

@@ -451,6 +451,36 @@ static void half_of_a_mailbox_is_kept_for_those_with_tickets(void **state)
     assert_sound(b);
 }
 
+/* Mail is not evicted, so what strangers leave must not push out everything else. */
+static void over_quota_no_mail_is_taken_in_for_others(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new(64 << 20, 1 << 20);
+    static uint8_t body[40000];
+    struct op op = {.kind = OP_MAIL};
+    op.mail.mailbox = id_of(1);
+    op.mail.expires = 1000;
+    op.mail.bytes = SPAN_OF(body);
+    op.mail.ticket = true;
+    op.mail.quota_bytes = 8 << 20;
+    enum op_result r = OP_STORED;
+    size_t n = 0;
+    while (r == OP_STORED && ++n < 100) {
+        op.mail.id = id_of(100 + n);
+        struct change *c = change_new(0, 0, 0);
+        change_mail(c, &op);
+        r = once(b, c, NULL);
+    }
+    assert_int_equal(r, OP_QUOTA);
+    assert_true(n > 20 && n < 30);
+    op.mail.own = true;
+    struct change *c = change_new(0, 0, 0);
+    change_mail(c, &op);
+    assert_int_equal(once(b, c, NULL), OP_STORED);
+    assert_sound(b);
+    bench_free(b);
+}
+
 static struct op chunk_op(uint64_t root, uint32_t index, bool own, int64_t now)
 {
     static uint8_t bytes[65536];
@@ -557,6 +587,7 @@ int main(void)
         T(the_ledgers_tree_is_that_of_rfc_6962),
         T(half_of_a_mailbox_is_kept_for_those_with_tickets),
         T(a_blobs_chunks_are_kept_counted_and_dropped_together),
+        cmocka_unit_test(over_quota_no_mail_is_taken_in_for_others),
         cmocka_unit_test(over_quota_the_oldest_blobs_go_and_ones_own_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
