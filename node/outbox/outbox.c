@@ -348,6 +348,7 @@ static void sweep(struct outbox *o, struct core *c)
     o->sweep_ms = c->now.mono_ms + SWEEP_MS;
     if (c->clock_wrong)
         return;
+    serve_boot(o, c); /* those dropped an hour ago make room */
     struct sweep s = {c, change_new(ROOM_OUTBOX, WHAT_NOTE, 0), 1, 0};
     view_scan(c->view, TABLE_META, span_str("seen"), span(NULL, 0), sweep_row, &s);
     s.time_at = 2;

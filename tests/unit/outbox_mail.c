@@ -282,12 +282,36 @@ static void a_spoilt_letter_is_refused_and_the_good_one_still_taken(void **state
     world_end();
 }
 
+static uint64_t served(int i)
+{
+    struct outbox_stats stats;
+    outbox_stats(W.node[i]->core.outbox, world_core(i), &stats);
+    return stats.served_mailboxes;
+}
+
+static void a_mailbox_nobody_opens_any_more_makes_room(void **state)
+{
+    (void)state;
+    world_of_mail(0);
+    assert_true(served(2) >= 2);
+    world_away(0);
+    world_away(1);
+    W.now.unix_ms += OUTBOX_KNOWN_MS + OUTBOX_DAY_MS;
+    for (int hour = 0; hour < 3; hour++) {
+        W.now.mono_ms += 3600000;
+        world_pass(1000);
+    }
+    assert_int_equal(served(2), 0);
+    world_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_letter_waits_in_a_mailbox_for_who_is_away),
         cmocka_unit_test(two_who_are_never_there_at_once_still_talk),
         cmocka_unit_test(a_mailbox_asks_strangers_for_work),
+        cmocka_unit_test(a_mailbox_nobody_opens_any_more_makes_room),
         cmocka_unit_test(half_of_a_mailbox_is_kept_for_those_with_tickets),
         cmocka_unit_test(only_the_mailbox_key_takes_and_erases),
         cmocka_unit_test(a_letter_cannot_be_passed_on_as_meant_for_another),
