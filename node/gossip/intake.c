@@ -2,6 +2,7 @@
  * writer; only then is its id known and told on. */
 #include "node/gossip/engine.h"
 #include "node/gossip/place.h"
+#include "node/keys/keys.h"
 #include "node/net/net.h"
 #include <stdlib.h>
 
@@ -86,6 +87,15 @@ static void remember_refusal(struct core *c, const struct pending *p)
     fx_commit(c->fx, ch);
 }
 
+/* Whom the owner follows: the row is the market's (people.c). */
+static bool followed(struct core *c, const struct identity *who)
+{
+    uint8_t key[7 + sizeof who->b] = "follow/";
+    struct span v;
+    memcpy(key + 7, who->b, sizeof who->b);
+    return view_get(c->view, TABLE_DRAFT, SPAN_OF(key), &v);
+}
+
 void intake_worked(struct gossip *g, struct core *c, struct job *job)
 {
     struct pending *p = (struct pending *)(uintptr_t)job->cookie; /* NOLINT: our own pointer comes back */
@@ -106,7 +116,9 @@ void intake_worked(struct gossip *g, struct core *c, struct job *job)
     int err = record_place(&op, &p->rec, &g->network, &a, &why);
     if (!err) {
         op.record.received = c->now.unix_ms;
-        op.record.own = !p->from_peer;
+        /* Of an identity that was brought back one's own records come from others. */
+        op.record.own = !p->from_peer || keys_own(c->keys, &p->rec.author);
+        op.record.followed = followed(c, &p->rec.author);
         change_record(ch, &op);
     } else {
         /* Its author signed it, so the peer that passed it on did no wrong: known, and not kept. */

@@ -1,10 +1,13 @@
 // links: gossip
 /* What a hostile peer may not do to gossip: a room of one node, fed by hand. */
+#include "crypto/sign.h"
 #include "crypto/wire/pack.h"
+#include "crypto/words.h"
 #include "gossip.gen.h"
 #include "node/gossip/engine.h"
 #include "node/keys/keys.h"
 #include "node/net/net.h"
+#include "record.gen.h"
 #include "store_help.h"
 #include <sodium.h>
 
@@ -97,6 +100,61 @@ static void test_records_that_nobody_asked_for_are_on_the_budget(void **state)
     buf_free(&b);
 }
 
+/* A profile of pair's, told by the peer and found good by the workers: what the store is asked to do. */
+static struct op told_profile(const struct keypair *pair)
+{
+    struct record draft = {
+        .kind = RECORD_PROFILE, .created = core.now.unix_ms, .expires = core.now.unix_ms + 1000000};
+    struct buf body = {0}, bytes = {0};
+    char topic[RECORD_PEOPLE_BYTES];
+    record_profile_encode(&body, &(struct record_profile){.name = span_str("Ann")});
+    memcpy(draft.author.b, pair->pk, 32);
+    draft.topic = record_topic_people(topic, &draft.author);
+    draft.body = buf_view(&body);
+    assert_int_equal(record_make(&bytes, &draft, &network, pair->sk, NULL), 0);
+    effects_clear(&fx);
+    assert_int_equal(gossip_record(core.gossip, &core, &peer, buf_view(&bytes), NULL), 0);
+    assert_int_equal(fx.n, 1);
+    struct job *job = fx.v[0].job;
+    job->done = true;
+    gossip_worked(core.gossip, &core, job);
+    free(job);
+    assert_int_equal(fx.n, 2);
+    struct op op = fx.v[1].change->ops[0];
+    assert_int_equal(op.kind, OP_RECORD);
+    change_free(fx.v[1].change);
+    buf_free(&body);
+    buf_free(&bytes);
+    return op;
+}
+
+static void test_what_others_bring_of_ours_is_ours_and_of_the_followed_is_kept_longer(void **state)
+{
+    (void)state;
+    struct identity id;
+    struct keypair own, other;
+    uint8_t entropy[WORDS_ENTROPY_BYTES], seed[32] = {7};
+    char words[256];
+    struct change *ch = change_new(0, 0, 0);
+    assert_int_equal(keys_create(core.keys, &core, "me", span_str("p"), &id, words, ch, NULL), 0);
+    change_free(ch);
+    assert_int_equal(words_read(entropy, span_str(words), NULL), 0);
+    words_identity(&own, entropy);
+    sign_keypair_from_seed(&other, seed);
+    struct op op = told_profile(&own);
+    assert_true(op.record.own);
+    op = told_profile(&other);
+    assert_false(op.record.own || op.record.followed);
+    uint8_t row[7 + 32] = "follow/"; /* as market_mark writes it */
+    memcpy(row + 7, other.pk, 32);
+    ch = change_new(0, 0, 0);
+    change_put(ch, TABLE_DRAFT, SPAN_OF(row), span("", 0));
+    assert_int_equal(once(bench, ch, NULL), OP_STORED);
+    core.now.unix_ms++; /* another record */
+    op = told_profile(&other);
+    assert_true(op.record.followed && !op.record.own);
+}
+
 int main(void)
 {
     if (sodium_init() < 0)
@@ -105,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(asking_about_topics_does_not_make_them),
         T(records_that_nobody_asked_for_are_on_the_budget),
+        T(what_others_bring_of_ours_is_ours_and_of_the_followed_is_kept_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
