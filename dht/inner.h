@@ -204,7 +204,7 @@ struct dht {
     uint32_t own_n, own_out;
     struct timer tick;
     uint32_t tick_bucket;
-    uint64_t self_lookup_ms, slow_tick_ms, last_answer_ms, boot_wait_ms, check_at_ms;
+    uint64_t self_lookup_ms, slow_tick_ms, last_answer_ms, boot_wait_ms, home_wait_ms, check_at_ms;
     uint32_t check_ms; /* between two checks */
     bool joined;
     uint32_t boot[BOOT_MOST];

@@ -45,8 +45,9 @@ static void look_home(struct dht *d, struct clock now)
         wait = d->boot_wait_ms;
     } else if (!d->joined) { /* once more from inside, when those whom we asked have told of us */
         d->joined = true;
-        wait = 4000;
-    }
+        wait = d->home_wait_ms = 4000;
+    } else if (d->home_wait_ms && d->home_wait_ms * 4 < wait) /* then ever more seldom */
+        wait = d->home_wait_ms *= 4;
     d->self_lookup_ms = now.mono_ms + wait + rng_below(d->rng, wait / 4 + 1);
 }
 

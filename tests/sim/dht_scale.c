@@ -3,6 +3,8 @@
  *     tests/run sim dht --nodes 100000 --seed 1 [--queries 5000] [--loss 0.05] [--replaced 0.2]
  *                       [--clients 0.3] [--hidden 0.05] [--grow 1] [--upkeep_minutes 30]
  *
+ *     tests/run sim dht_grown             1,500 nodes that joined one after another, five a second
+ *
  * The world of dht_world.h with its map, loss, clients behind NATs and churn.  Tables are filled from
  * outside (or grown by joining, --grow 1), then the network runs by itself for ten minutes of virtual time.
  * Then `queries` of each kind are started one after another, evenly over three minutes, each by a random
@@ -136,15 +138,19 @@ static void print_map(const struct dht_world *w)
     samples_free(&s);
 }
 
-static uint64_t memory_a_node(const struct dht_world *w, struct samples *tables)
+static uint64_t memory_a_node(const struct dht_world *w, struct samples *tables, struct samples *guesses)
 {
-    uint64_t all = dht_contacts_bytes(w->pool), machines = 0;
+    uint64_t all = dht_contacts_bytes(w->pool), machines = 0, open = 0;
+    for (size_t i = 0; i < w->n; i++)
+        open += w->places[i].up && w->places[i].reach == REACH_OPEN;
     for (size_t i = 0; i < w->n; i++)
         if (w->places[i].dht) {
             struct dht_stats stats;
             dht_stats_read(w->places[i].dht, &stats);
             all += stats.memory_bytes;
             samples_add(tables, stats.nodes);
+            if (w->now.mono_ms - w->places[i].started_ms >= 60000)
+                samples_add(guesses, stats.network_nodes * 1000 / open);
             machines++;
         }
     return machines ? all / machines : 0;
@@ -185,18 +191,19 @@ static void begin(struct scale *s, const struct scenario_args *args, size_t node
                         .lookup.name = "lookup",
                         .get.name = "get"};
     if (grow)
-        dht_world_grow(s->w, nodes, nodes > 2000 ? 60 : 200);
+        dht_world_grow(s->w, nodes, 200);
     else
         dht_world_fill(s->w, nodes);
 }
 
-bool scenario_dht(const struct scenario_args *args)
+static bool run(const struct scenario_args *args, size_t nodes, bool grow, double minutes)
 {
-    size_t nodes = args->nodes ? args->nodes : 10000;
+    nodes = args->nodes ? args->nodes : nodes;
     size_t queries = (size_t)scenario_number(args, "--queries", 5000);
+    grow = scenario_number(args, "--grow", grow) > 0;
     bool good = false;
     struct scale s;
-    begin(&s, args, nodes, queries, scenario_number(args, "--grow", 0) > 0);
+    begin(&s, args, nodes, queries, grow);
     struct dht_world *w = s.w;
     print_map(w);
     dht_world_for(w, WARM_MS);
@@ -213,11 +220,11 @@ bool scenario_dht(const struct scenario_args *args)
            100.0 * (double)s.near_known / (double)(s.near_all ? s.near_all : 1),
            (unsigned long long)s.dense);
     dht_world_count_from_here(w);
-    double minutes = scenario_number(args, "--upkeep_minutes", 30);
+    minutes = scenario_number(args, "--upkeep_minutes", minutes);
     dht_world_for(w, (uint64_t)(minutes * 60000));
     uint32_t upkeep_p99, upkeep_median = upkeep(w, &upkeep_p99);
-    struct samples tables = {0};
-    uint64_t memory = memory_a_node(w, &tables);
+    struct samples tables = {0}, guesses = {0};
+    uint64_t memory = memory_a_node(w, &tables, &guesses);
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
     if (minutes >= 30)
@@ -227,14 +234,18 @@ bool scenario_dht(const struct scenario_args *args)
         "nodes in a table: median %u\n",
         (unsigned long long)memory, (unsigned long long)used.ru_maxrss * 1024 / nodes,
         samples_at(&tables, .5));
+    printf("  guesses of the number of open nodes: 1 %% below %.2f times the truth, half below %.2f, 1 %% "
+           "above %.2f\n",
+           samples_at(&guesses, .01) / 1000.0, samples_at(&guesses, .5) / 1000.0,
+           samples_at(&guesses, .99) / 1000.0);
     printf("  %llu datagrams, %llu machines left; %ld s of CPU; digest %016llx\n",
            (unsigned long long)w->stats.datagrams, (unsigned long long)w->stats.left,
            (long)(used.ru_utime.tv_sec + used.ru_stime.tv_sec), (unsigned long long)w->digest);
     char x[64];
     snprintf(x, sizeof x, "nodes=%zu", nodes);
-    tally_plot(&s.put, "scale", x);
-    tally_plot(&s.lookup, "scale", x);
-    tally_plot(&s.get, "scale", x);
+    tally_plot(&s.put, grow ? "grown" : "scale", x);
+    tally_plot(&s.lookup, grow ? "grown" : "scale", x);
+    tally_plot(&s.get, grow ? "grown" : "scale", x);
     if (minutes >= 30)
         printf("plot upkeep nodes=%zu bytes_s=%u bytes_s_p99=%u memory=%llu rss=%llu\n", nodes,
                upkeep_median, upkeep_p99, (unsigned long long)memory,
@@ -249,8 +260,19 @@ bool scenario_dht(const struct scenario_args *args)
     good = true;
 fail:
     samples_free(&tables);
+    samples_free(&guesses);
     finish(&s);
     return good;
+}
+
+bool scenario_dht(const struct scenario_args *args)
+{
+    return run(args, 10000, false, 30);
+}
+
+bool scenario_dht_grown(const struct scenario_args *args)
+{
+    return run(args, 1500, true, 0);
 }
 
 static uint64_t digest_of(const struct scenario_args *args, uint64_t *datagrams)

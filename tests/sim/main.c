@@ -18,6 +18,7 @@ static const struct scenario all[] = {
 #endif
     {"dht_replay", scenario_dht_replay, 0},
     {"dht", scenario_dht, ONLY_FAST},
+    {"dht_grown", scenario_dht_grown, ONLY_FAST},
     {"dht_churn", scenario_dht_churn, ONLY_FAST},
     {"dht_attack", scenario_dht_attack, ONLY_FAST},
     {"dht_attack_full", scenario_dht_attack_full, ONLY_FAST | ONLY_LONG},

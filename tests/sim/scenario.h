@@ -28,7 +28,8 @@ bool scenario_market(const struct scenario_args *args);
 bool scenario_clock(const struct scenario_args *args);
 bool scenario_trade(const struct scenario_args *args);
 bool scenario_trade_crash(const struct scenario_args *args);
-bool scenario_dht(const struct scenario_args *args);        /* dht_scale.c */
+bool scenario_dht(const struct scenario_args *args); /* dht_scale.c */
+bool scenario_dht_grown(const struct scenario_args *args);
 bool scenario_dht_replay(const struct scenario_args *args); /* dht_scale.c: a seed gives one run */
 bool scenario_dht_churn(const struct scenario_args *args);  /* dht_churn.c */
 bool scenario_dht_churn_24(const struct scenario_args *args);
