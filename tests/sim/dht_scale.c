@@ -1,9 +1,9 @@
 /* dht_scale.c: lookups, puts and gets in networks of 1,000 to 100,000 engines.
  *
- *     tests/run sim dht --nodes 100000 --seed 1 [--queries 5000] [--loss 0.05] [--replaced 0.2]
+ *     tests/run sim dht --nodes 100000 --seed 1 [--queries 3000] [--loss 0.05] [--replaced 0.2]
  *                       [--clients 0.3] [--hidden 0.05] [--grow 1] [--upkeep_minutes 30]
  *
- *     tests/run sim dht_grown             1,500 nodes that joined one after another, five a second
+ *     tests/run sim dht_grown             1,000 nodes that joined one after another, five a second
  *
  * The world of dht_world.h with its map, loss, clients behind NATs and churn.  Tables are filled from
  * outside (or grown by joining, --grow 1), then the network runs by itself for ten minutes of virtual time.
@@ -199,7 +199,7 @@ static void begin(struct scale *s, const struct scenario_args *args, size_t node
 static bool run(const struct scenario_args *args, size_t nodes, bool grow, double minutes)
 {
     nodes = args->nodes ? args->nodes : nodes;
-    size_t queries = (size_t)scenario_number(args, "--queries", 5000);
+    size_t queries = (size_t)scenario_number(args, "--queries", 3000);
     grow = scenario_number(args, "--grow", grow) > 0;
     bool good = false;
     struct scale s;
@@ -272,7 +272,7 @@ bool scenario_dht(const struct scenario_args *args)
 
 bool scenario_dht_grown(const struct scenario_args *args)
 {
-    return run(args, 1500, true, 0);
+    return run(args, 1000, true, 0);
 }
 
 static uint64_t digest_of(const struct scenario_args *args, uint64_t *datagrams)
