@@ -108,11 +108,12 @@ static void a_restarted_node_answers_its_first_lookup_within_two_round_trips(voi
         struct dht_result r = back_and_get(w, place, buf_view(&saved), i);
         assert_int_equal(r.err, 0);
         assert_in_range(r.hops, 1, 2);
-        assert_in_range(r.took_ms, 1, 2 * ROUND_TRIP_MOST_MS);
+        assert_in_range(r.took_ms, 1, 3 * ROUND_TRIP_MOST_MS); /* until three agree */
         samples_add(&took, r.took_ms);
         dht_world_for(w, 60000);
         assert_true(stats(w, place).nodes > 60); /* they answered, and stand in the table again */
     }
+    assert_true(samples_at(&took, 0.9) <= 2 * ROUND_TRIP_MOST_MS);
     print_message("  first lookup after a restart: median %u ms, longest %u (a round trip: %d to %d)\n",
                   samples_at(&took, 0.5), samples_at(&took, 1), DELAY_MS, ROUND_TRIP_MOST_MS);
     samples_free(&took);
@@ -338,31 +339,51 @@ static struct dht_entry entry_of(struct alone *a, const struct dht_peer *peer)
     return all[0];
 }
 
+/* How long a peer is waited for that answers after `odd` and `even` ms in turn, in a network of such. */
+static struct dht_entry waiting_for(uint64_t odd, uint64_t even)
+{
+    struct alone *a = alone_new(false);
+    struct dht_peer p = stranger(a, 1);
+    for (int i = 0; i < 60; i++)
+        ping(a, &p, i % 2 ? odd : even);
+    struct dht_entry e = entry_of(a, &p);
+    ping(a, &p, 0);
+    assert_true(entry_of(a, &p).fails > 0);
+    ping(a, &p, even);
+    assert_int_equal(entry_of(a, &p).fails, 0);
+    alone_free(a);
+    return e;
+}
+
 static void each_peer_is_waited_for_as_long_as_it_needs(void **state)
 {
     (void)state;
+    struct dht_entry near = waiting_for(12, 12), far = waiting_for(900, 900), shaky = waiting_for(60, 300);
+    print_message("  12 ms: waits %u; 900 ms: %u; 60 or 300 ms: %u (round trip %u)\n", near.patience_ms,
+                  far.patience_ms, shaky.patience_ms, shaky.rtt_ms);
+    assert_in_range(near.rtt_ms, 10, 14);
+    assert_int_equal(near.patience_ms, 50); /* never less: a busy machine is not dead */
+    assert_in_range(far.patience_ms, 901, 1200);
+    assert_in_range(shaky.rtt_ms, 120, 240);
+    assert_in_range(shaky.patience_ms, 301, 1200); /* it varies: its deviation counts */
+}
+
+static void nobody_is_waited_for_much_longer_than_is_usual(void **state)
+{
+    (void)state;
     struct alone *a = alone_new(false);
-    struct dht_peer near = stranger(a, 1), far = stranger(a, 2), shaky = stranger(a, 3);
-    for (int i = 0; i < 30; i++) {
-        ping(a, &near, 12);
-        ping(a, &far, 900);
-        ping(a, &shaky, i % 2 ? 60 : 300);
+    struct dht_peer near[4], slow = stranger(a, 9);
+    for (uint8_t i = 0; i < 4; i++)
+        near[i] = stranger(a, i);
+    for (int i = 0; i < 60; i++) {
+        ping(a, &near[i % 4], 40);
+        if (i % 5 == 0)
+            ping(a, &slow, 900);
     }
-    struct dht_entry n = entry_of(a, &near), f = entry_of(a, &far), s = entry_of(a, &shaky);
-    print_message("  12 ms: waits %u; 900 ms: %u; 60 or 300 ms: %u (round trip %u)\n", n.patience_ms,
-                  f.patience_ms, s.patience_ms, s.rtt_ms);
-    assert_in_range(n.rtt_ms, 10, 14);
-    assert_int_equal(n.patience_ms, 50); /* never less: a busy machine is not dead */
-    assert_in_range(f.patience_ms, 901, 1200);
-    assert_in_range(s.rtt_ms, 120, 240);
-    assert_in_range(s.patience_ms, 301, 1200); /* it varies: its deviation counts */
-    ping(a, &near, 0);
-    assert_int_equal(entry_of(a, &near).fails, 1);
-    ping(a, &near, 12);
-    assert_int_equal(entry_of(a, &near).fails, 0);
-    ping(a, &far, 2500); /* much later than ever: still taken, and remembered */
-    assert_int_equal(entry_of(a, &far).fails, 0);
-    assert_true(entry_of(a, &far).patience_ms > 1200);
+    struct dht_entry e = entry_of(a, &slow);
+    assert_in_range(e.patience_ms, 41, 400); /* somebody else is asked by then … */
+    assert_int_equal(e.fails, 0);            /* … but its answers were taken all the same */
+    assert_in_range(e.rtt_ms, 890, 910);
     alone_free(a);
 }
 
@@ -519,6 +540,7 @@ int main(void)
         cmocka_unit_test(a_goodbye_sent_again_puts_nobody_out),
         cmocka_unit_test(a_client_answers_nothing_and_is_told_of_to_nobody),
         cmocka_unit_test(each_peer_is_waited_for_as_long_as_it_needs),
+        cmocka_unit_test(nobody_is_waited_for_much_longer_than_is_usual),
         cmocka_unit_test(a_network_that_is_not_for_loopback_ignores_private_addresses),
         cmocka_unit_test(values_published_at_one_moment_are_put_again_at_many),
         cmocka_unit_test(what_others_do_fills_nothing_beyond_its_bound),
