@@ -205,8 +205,17 @@ static struct effect *fx_new(struct effects *fx, enum fx kind)
     return e;
 }
 
+/* An answer to the owner may be a secret: no copy of it stays behind where the buffer was. */
 static void fx_payload(struct effects *fx, struct effect *e, struct span bytes)
 {
+    if (fx->bytes.cap - fx->bytes.n < bytes.n) {
+        struct buf more = {0};
+        buf_grow(&more, fx->bytes.n + bytes.n);
+        more.n = 0;
+        buf_span(&more, buf_view(&fx->bytes));
+        buf_wipe(&fx->bytes);
+        fx->bytes = more;
+    }
     e->at = fx->bytes.n;
     e->len = bytes.n;
     buf_span(&fx->bytes, bytes);
@@ -267,13 +276,15 @@ void fx_stop(struct effects *fx)
 void effects_clear(struct effects *fx)
 {
     fx->n = 0;
+    if (fx->bytes.n)
+        sodium_memzero(fx->bytes.p, fx->bytes.n);
     buf_clear(&fx->bytes);
 }
 
 void effects_free(struct effects *fx)
 {
     free(fx->v);
-    buf_free(&fx->bytes);
+    buf_wipe(&fx->bytes);
     *fx = (struct effects){0};
 }
 

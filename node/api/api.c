@@ -6,6 +6,7 @@
 #include "node/api/call.h"
 #include "node/api/framing.h"
 #include "node/keys/keys.h"
+#include <sodium.h>
 #include <stdlib.h>
 
 enum {
@@ -272,6 +273,9 @@ static void client_serve(struct api *a, struct core *c, struct client *cl)
         taken += n;
     }
     buf_drop(&cl->in, taken);
+    if (taken)
+        sodium_memzero(cl->in.p + cl->in.n,
+                       taken); /* a passphrase does not wait there for the next request */
     cl->more = cl->in.n && (turn || client_full(cl));
     a->serve |= cl->more && !client_full(cl);
     client_reading(c, cl);

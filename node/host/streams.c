@@ -48,6 +48,7 @@ struct streams {
 struct write {
     uv_write_t req;
     struct conn *conn;
+    size_t n;
     char bytes[];
 };
 
@@ -134,10 +135,12 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 {
     struct conn *c = (struct conn *)(void *)stream;
-    if (n > 0)
+    if (n > 0) {
         c->all->input(c->all->arg,
                       &(struct event){.kind = EV_BYTES, .conn = c->id, .bytes = span(b->base, (size_t)n)});
-    else if (n < 0)
+        if (c->kind != LISTEN_PEER)
+            explicit_bzero(b->base, (size_t)n); /* passphrases come this way */
+    } else if (n < 0)
         drop(c, SOUK_ECLOSED, true);
 }
 
@@ -252,6 +255,14 @@ void streams_dial(struct streams *s, conn_id conn, const struct addr *to)
     }
 }
 
+/* What the owner's clients are told may be backup words. */
+static void write_free(struct write *w)
+{
+    if (w->conn->kind != LISTEN_PEER)
+        explicit_bzero(w->bytes, w->n);
+    free(w);
+}
+
 static void on_written(uv_write_t *req, int status)
 {
     struct write *w = (struct write *)(void *)req;
@@ -262,7 +273,7 @@ static void on_written(uv_write_t *req, int status)
         else if (!c->ending && uv_stream_get_write_queue_size(&c->s.stream) == 0)
             c->all->input(c->all->arg, &(struct event){.kind = EV_DRAINED, .conn = c->id});
     }
-    free(w);
+    write_free(w);
 }
 
 void streams_write(struct streams *s, conn_id conn, struct span bytes)
@@ -276,10 +287,11 @@ void streams_write(struct streams *s, conn_id conn, struct span bytes)
     }
     struct write *w = xmalloc(sizeof *w + bytes.n);
     w->conn = c;
+    w->n = bytes.n;
     memcpy(w->bytes, bytes.p, bytes.n);
     uv_buf_t b = uv_buf_init(w->bytes, (unsigned)bytes.n);
     if (uv_write(&w->req, &c->s.stream, &b, 1, on_written))
-        free(w);
+        write_free(w);
 }
 
 /* A peer that keeps its socket open and never reads would hold its place for good. */
