@@ -24,7 +24,15 @@ struct want {
     size_t tried_n;
     bool has_owner, asking;
     uint64_t since_ms, asked_ms;
+    struct buf last; /* the message with the chunk that makes it whole, until all others are on disk */
 };
+
+static void want_end(struct gossip *g, struct want *w)
+{
+    map_del(&g->wants, &w->root);
+    buf_free(&w->last);
+    free(w);
+}
 
 static bool has_chunk(const struct want *w, uint32_t i)
 {
@@ -34,9 +42,12 @@ static bool has_chunk(const struct want *w, uint32_t i)
 void blobs_free(struct gossip *g)
 {
     size_t at = 0;
-    void *w;
-    while (map_next(&g->wants, &at, NULL, &w))
+    void *v;
+    while (map_next(&g->wants, &at, NULL, &v)) {
+        struct want *w = v;
+        buf_free(&w->last);
         free(w);
+    }
 }
 
 int gossip_blob_put(struct gossip *g, struct core *c, struct span bytes, struct change *into,
@@ -110,6 +121,9 @@ static void ask(struct gossip *g, struct core *c, struct want *w)
     uint32_t first = 0;
     while (first < w->chunks && has_chunk(w, first))
         first++;
+    w->asked_ms = c->now.mono_ms;
+    if (w->chunks && first == w->chunks)
+        return; /* all are here, and on their way to the disk */
     struct buf b = {0};
     struct gossip_blob_ask m = {.root = w->root, .first = first, .count = ASK_AT_ONCE};
     gossip_blob_ask_encode(&b, &m);
@@ -200,6 +214,72 @@ static int on_ask(struct core *c, const struct node_key *peer, struct span body)
 }
 
 /* ---- receiving ---- */
+static void chunk_commit(struct core *c, const struct gossip_blob_chunk *m)
+{
+    struct buf info = {0};
+    struct change *ch = change_new(ROOM_GOSSIP, CHANGE_CHUNK, 0);
+    struct op op = {.kind = OP_CHUNK};
+    pack_uint(&info, m->total);
+    op.chunk.root = m->root;
+    op.chunk.index = (uint32_t)m->index;
+    op.chunk.bytes = m->bytes;
+    op.chunk.proof = span(m->proof, m->proof_n * sizeof(struct id));
+    op.chunk.info = buf_view(&info);
+    op.chunk.now = c->now.unix_ms;
+    ch->bulk = true;
+    change_chunk(ch, &op);
+    fx_commit(c->fx, ch);
+    buf_free(&info);
+}
+
+/* All other chunks are on disk.  It is judged before this one is, so that no blob that may not stay is ever
+ * whole here, whenever the power goes. */
+static void last_chunk(struct gossip *g, struct core *c, struct want *w, const struct gossip_blob_chunk *m)
+{
+    struct buf whole = {0};
+    struct report r = {0};
+    for (uint32_t i = 0; i < w->chunks; i++) {
+        struct span chunk = m->bytes, proof;
+        if (i != m->index && !view_chunk(c->view, &w->root, i, &chunk, &proof))
+            break;
+        buf_span(&whole, chunk);
+    }
+    if (whole.n != w->bytes) { /* some went meanwhile: whoever wants it asks again */
+        want_end(g, w);
+    } else if (g->judge && g->judge(buf_view(&whole), &r)) {
+        struct change *ch = change_new(ROOM_GOSSIP, CHANGE_REFUSED, 0);
+        change_blob_drop(ch, &w->root);
+        fx_commit(c->fx, ch);
+        log_line(LOG_INFO, "gossip", "a picture was not kept: %s", r.text);
+        want_end(g, w);
+    } else
+        chunk_commit(c, m);
+    buf_free(&whole);
+}
+
+static uint32_t missing(const struct want *w)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < w->chunks; i++)
+        n += !has_chunk(w, i);
+    return n;
+}
+
+static void chunk_came(struct gossip *g, struct core *c, struct want *w, const struct gossip_blob_chunk *m,
+                       struct span body)
+{
+    if (!w->bytes)
+        set_bytes(w, m->total);
+    w->have[m->index / 64] |= UINT64_C(1) << (m->index % 64);
+    w->asked_ms = c->now.mono_ms; /* it is being of use */
+    if (missing(w))
+        chunk_commit(c, m);
+    else if (w->held + 1 < w->chunks)
+        buf_span(&w->last, body);
+    else
+        last_chunk(g, c, w, m);
+}
+
 static int on_chunk(struct gossip *g, struct core *c, const struct node_key *peer, struct span body)
 {
     struct gossip_blob_chunk m;
@@ -214,26 +294,9 @@ static int on_chunk(struct gossip *g, struct core *c, const struct node_key *pee
     }
     struct span proof = span(m.proof, m.proof_n * sizeof(struct id));
     err = blobtree_check(&g->network, &m.root, m.total, (uint32_t)m.index, m.bytes, proof);
-    if (!err) {
-        struct buf info = {0};
-        struct change *ch = change_new(ROOM_GOSSIP, CHANGE_CHUNK, 0);
-        struct op op = {.kind = OP_CHUNK};
-        if (!w->bytes)
-            set_bytes(w, m.total);
-        w->have[m.index / 64] |= UINT64_C(1) << (m.index % 64);
-        pack_uint(&info, m.total);
-        op.chunk.root = m.root;
-        op.chunk.index = (uint32_t)m.index;
-        op.chunk.bytes = m.bytes;
-        op.chunk.proof = proof;
-        op.chunk.info = buf_view(&info);
-        op.chunk.now = c->now.unix_ms;
-        ch->bulk = true;
-        change_chunk(ch, &op);
-        fx_commit(c->fx, ch);
-        buf_free(&info);
-        w->asked_ms = c->now.mono_ms; /* it is being of use */
-    } else
+    if (!err)
+        chunk_came(g, c, w, &m, body);
+    else
         w->asking = false;
     (void)peer;
     arena_free(&a);
@@ -245,24 +308,17 @@ void gossip_blobs_judged_by(struct gossip *g, gossip_blob_judge *judge)
     g->judge = judge;
 }
 
-/* A blob is whole: it stays when it may. */
-static void judge_whole(struct gossip *g, struct core *c, const struct want *w)
+static void last_now(struct gossip *g, struct core *c, struct want *w)
 {
-    struct buf whole = {0};
-    struct report r = {0};
-    for (uint32_t i = 0; g->judge && i < w->chunks; i++) {
-        struct span chunk, proof;
-        if (!view_chunk(c->view, &w->root, i, &chunk, &proof))
-            break;
-        buf_span(&whole, chunk);
-    }
-    if (g->judge && whole.n == w->bytes && g->judge(buf_view(&whole), &r)) {
-        struct change *ch = change_new(ROOM_GOSSIP, CHANGE_REFUSED, 0);
-        change_blob_drop(ch, &w->root);
-        fx_commit(c->fx, ch);
-        log_line(LOG_INFO, "gossip", "a picture was not kept: %s", r.text);
-    }
-    buf_free(&whole);
+    struct gossip_blob_chunk m;
+    struct arena a;
+    struct buf body = w->last;
+    w->last = (struct buf){0};
+    arena_init(&a, 4096);
+    MUST(gossip_blob_chunk_decode(&m, buf_view(&body), &a, NULL) == 0); /* it was when it came */
+    last_chunk(g, c, w, &m);
+    arena_free(&a);
+    buf_free(&body);
 }
 
 void blobs_committed(struct gossip *g, struct core *c, struct change *change)
@@ -270,19 +326,12 @@ void blobs_committed(struct gossip *g, struct core *c, struct change *change)
     struct want *w = change->ops_n ? map_get(&g->wants, &change->ops[0].chunk.root) : NULL;
     if (!w)
         return;
-    if (change->err) { /* the disk is full: nothing is held */
-        map_del(&g->wants, &w->root);
-        free(w);
-        return;
-    }
-    if (++w->held < w->chunks) {
-        if (w->held % ASK_AT_ONCE == 0)
-            ask(g, c, w);
-        return;
-    }
-    judge_whole(g, c, w);
-    map_del(&g->wants, &w->root);
-    free(w);
+    if (change->err || ++w->held >= w->chunks) /* the disk is full: nothing is held; or it is whole */
+        want_end(g, w);
+    else if (w->last.n && w->held + 1 == w->chunks)
+        last_now(g, c, w);
+    else if (w->held % ASK_AT_ONCE == 0)
+        ask(g, c, w);
 }
 
 int blobs_message(struct gossip *g, struct core *c, const struct node_key *peer, unsigned number,
@@ -336,8 +385,7 @@ void blobs_wake(struct gossip *g, struct core *c)
     while (map_next(&g->wants, &at, NULL, &v)) {
         struct want *w = v;
         if (c->now.mono_ms - w->since_ms >= GIVE_UP_MS) {
-            map_del(&g->wants, &w->root);
-            free(w);
+            want_end(g, w);
         } else if (c->now.mono_ms - w->asked_ms >= ASK_MS) {
             if (w->asking && w->tried_n < TRIED_MOST)
                 w->tried[w->tried_n++] = w->asked;

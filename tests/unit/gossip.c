@@ -1,5 +1,6 @@
 // links: gossip
 /* What a hostile peer may not do to gossip: a room of one node, fed by hand. */
+#include "crypto/blobtree.h"
 #include "crypto/sign.h"
 #include "crypto/wire/pack.h"
 #include "crypto/words.h"
@@ -155,6 +156,74 @@ static void test_what_others_bring_of_ours_is_ours_and_of_the_followed_is_kept_l
     assert_true(op.record.followed && !op.record.own);
 }
 
+static int refuse_blob(struct span bytes, struct report *r)
+{
+    return report_set(r, SOUK_EINVALID, "%zu bytes", bytes.n);
+}
+
+/* A peer gives both chunks of a blob at once.  Returns what the disk was asked for, in order; commits it.
+ */
+static void give_blob(gossip_blob_judge *judge, uint8_t fill, struct id *root, enum op_kind *asked,
+                      size_t *n)
+{
+    static uint8_t bytes[BLOB_CHUNK_BYTES + 100];
+    struct blobtree *t = calloc(1, sizeof *t);
+    memset(bytes, fill, sizeof bytes);
+    assert_int_equal(blobtree_build(t, &network, SPAN_OF(bytes)), 0);
+    blobtree_root(t, root);
+    gossip_blobs_judged_by(core.gossip, judge);
+    assert_int_equal(gossip_blob_want(core.gossip, &core, root, sizeof bytes, NULL), 0);
+    effects_clear(&fx);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct id proof[BLOB_PROOF_MOST];
+        size_t proof_n = 0;
+        struct buf b = {0};
+        assert_int_equal(blobtree_proof(t, i, proof, &proof_n), 0);
+        struct gossip_blob_chunk m = {
+            .root = *root, .index = i, .total = sizeof bytes, .proof = proof, .proof_n = proof_n};
+        m.bytes = span(bytes + i * BLOB_CHUNK_BYTES, blobtree_chunk_bytes(sizeof bytes, i));
+        gossip_blob_chunk_encode(&b, &m);
+        assert_int_equal(
+            gossip_message(core.gossip, &core, &peer, CHANNEL_BLOB, GOSSIP_BLOB_CHUNK, buf_view(&b)), 0);
+        buf_free(&b);
+    }
+    free(t);
+    *n = 0;
+    for (size_t i = 0; i < fx.n; i++) {
+        struct change *ch = fx.v[i].change;
+        if (fx.v[i].kind != FX_COMMIT)
+            continue;
+        assert_true(*n < 4);
+        asked[(*n)++] = ch->ops[0].kind;
+        assert_int_equal(apply_one(bench, ch), 0);
+        gossip_committed(core.gossip, &core, ch);
+        change_free(ch);
+    }
+    effects_clear(&fx);
+}
+
+static void test_a_blob_that_may_not_stay_is_never_whole_on_disk(void **state)
+{
+    (void)state;
+    struct id root;
+    enum op_kind asked[4];
+    struct span info;
+    uint32_t held;
+    size_t n;
+    give_blob(NULL, 'a', &root, asked, &n);
+    assert_int_equal(n, 2);
+    assert_true(view_blob(core.view, &root, &info, &held));
+    assert_int_equal(held, 2);
+    give_blob(refuse_blob, 'b', &root, asked, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(asked[0], OP_CHUNK);
+    assert_int_equal(asked[1], OP_BLOB_DROP); /* and not the second chunk first */
+    assert_false(view_blob(core.view, &root, &info, &held));
+    struct gossip_stats s;
+    gossip_stats(core.gossip, &s);
+    assert_int_equal(s.blobs_wanted, 0);
+}
+
 int main(void)
 {
     if (sodium_init() < 0)
@@ -163,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(asking_about_topics_does_not_make_them),
         T(records_that_nobody_asked_for_are_on_the_budget),
+        T(a_blob_that_may_not_stay_is_never_whole_on_disk),
         T(what_others_bring_of_ours_is_ours_and_of_the_followed_is_kept_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
