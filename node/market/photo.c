@@ -350,10 +350,28 @@ int photo_strip(struct buf *out, struct span bytes, struct photo_facts *facts, s
     return p.err;
 }
 
+/* Pictures and films whose metadata nobody here can take out: HEIF, AVIF, MP4 and their like, TIFF and raw
+ * formats, GIF, JPEG 2000, JPEG XL. */
+static bool cannot_be_cleaned(struct span b)
+{
+    static const struct {
+        uint8_t at, n;
+        const char *bytes;
+    } kinds[] = {{4, 4, "ftyp"}, {0, 4, "II*\0"}, {0, 4, "MM\0*"}, {0, 4, "II+\0"},   {0, 4, "MM\0+"},
+                 {0, 4, "GIF8"}, {4, 4, "jP  "},  {4, 4, "JXL "},  {0, 2, "\xff\x0a"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (b.n >= (size_t)kinds[i].at + kinds[i].n &&
+            memcmp(b.p + kinds[i].at, kinds[i].bytes, kinds[i].n) == 0)
+            return true;
+    return false;
+}
+
 int photo_clean(struct span bytes, struct report *r)
 {
     if (photo_type_of(bytes) == PHOTO_OTHER)
-        return 0;
+        return cannot_be_cleaned(bytes)
+                   ? report_set(r, SOUK_EINVALID, "a picture of a kind whose metadata cannot be taken out")
+                   : 0;
     struct buf clean = {0};
     struct photo_facts f;
     int err = photo_strip(&clean, bytes, &f, r);

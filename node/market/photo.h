@@ -39,7 +39,8 @@ const char *photo_type_name(enum photo_type type);
  * then. Cleaning a clean picture gives the same bytes. */
 int photo_strip(struct buf *out, struct span bytes, struct photo_facts *facts, struct report *r);
 
-/* What a node keeps and passes on for others: 0 for bytes that are no picture of a known type and for clean
- * pictures, otherwise SOUK_EINVALID or SOUK_ERANGE. */
+/* What a node keeps and passes on for others: 0 for bytes that are no picture and for clean pictures,
+ * otherwise SOUK_EINVALID (also for pictures of kinds that cannot be cleaned: HEIF, TIFF, GIF, ...) or
+ * SOUK_ERANGE. */
 int photo_clean(struct span bytes, struct report *r);
 #endif

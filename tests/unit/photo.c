@@ -196,6 +196,18 @@ static void bounds_are_kept_and_other_bytes_are_left_alone(void **state)
     assert_int_equal(photo_clean(span_str("%PDF-1.4 SOUKSECRET"), &r), 0);
     assert_int_equal(photo_strip(NULL, span_str("%PDF-1.4"), &f, &r), SOUK_EINVALID);
     assert_int_equal(photo_clean(span(NULL, 0), &r), 0);
+    static const char *const uncleanable[] = {"\0\0\0\x18"
+                                              "ftypheic",
+                                              "\0\0\0\x1c"
+                                              "ftypavif",
+                                              "II*\0SOUKSECRET",
+                                              "MM\0*SOUKSECRET",
+                                              "GIF89aSOUKSE",
+                                              "\0\0\0\x0cJXL \r\n\x87\n",
+                                              "\0\0\0\x0cjP  \r\n\x87\n",
+                                              "\xff\x0aSOUKSECRET"};
+    for (size_t i = 0; i < sizeof uncleanable / sizeof *uncleanable; i++)
+        assert_int_equal(photo_clean(span(uncleanable[i], 12), &r), SOUK_EINVALID);
 }
 
 int main(void)
