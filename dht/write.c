@@ -55,10 +55,10 @@ static bool spread(const struct dht *d, const struct query *q, const struct cand
 }
 
 /* Where ids are dense the radius is cut into its outer half, the outer half of the rest, and so on; honest
- * nodes lie in these as 4 : 2 : 1 : 1, and so do the writes.  Sybils are many only where they crowd. */
+ * nodes lie in these as 4 : 2 : 1 : 1, and so do the 16 writes beside the nearest 8.  Sybils are many only
+ * where they crowd. */
 enum { RINGS = 4 };
-static const uint8_t ring_writes[RINGS] = {WRITES_MOST / 2, WRITES_MOST / 4, WRITES_MOST / 8,
-                                           WRITES_MOST / 8};
+static const uint8_t ring_writes[RINGS] = {8, 4, 2, 2};
 
 static uint32_t ring_of(const struct query *q, const struct candidate *c)
 {
@@ -92,21 +92,20 @@ static void write_rings(struct dht *d, struct clock now, struct query *q, struct
     }
 }
 
-/* Keeps as many writes stored or out as replicas are wanted; one that asks to wait has a substitute. */
+/* Keeps as many writes stored or out, nearest first, as replicas are wanted; who asks to wait, or is
+ * overdue, has a substitute.  Those of the rings come besides: most readers take no crowd for one, and ask
+ * the nearest. */
 void write_advance(struct dht *d, struct clock now, struct query *q, struct dht_out *out)
 {
-    if (q->radius)
-        write_rings(d, now, q, out);
     uint32_t have = q->self_written ? 1 : 0;
-    for (uint32_t i = 0; i < q->cands_n; i++)
-        have += q->cands[i].write == WRITE_STORED || q->cands[i].write == WRITE_ASKED;
     for (uint32_t i = 0; i < q->cands_n && have < d->knobs.replicas; i++) {
         struct candidate *c = &q->cands[i];
-        if (!takes(d, q, c))
-            continue;
-        send_write(d, now, q, c, out);
-        have += c->write == WRITE_ASKED;
+        if (takes(d, q, c))
+            send_write(d, now, q, c, out);
+        have += c->write == WRITE_STORED || c->write == WRITE_ASKED;
     }
+    if (q->radius)
+        write_rings(d, now, q, out);
 }
 
 bool write_placed(const struct dht *d, const struct query *q)

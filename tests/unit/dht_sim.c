@@ -63,6 +63,12 @@ static void put_all(struct dht_world *w, struct published *v, size_t n)
         assert_int_equal(r->cookie, i);
         assert_in_range(r->stored, 6, r->dense ? 24 : 10);
         dense += r->dense;
+        /* Crowded or not: who takes the key for ordinary asks the nearest eight. */
+        uint32_t held = 0;
+        for (size_t j = 0; j < r->nodes_n && j < 8; j++)
+            for (size_t k = 0; k < r->trace_n; k++)
+                held += r->trace[k].stored && node_key_eq(&r->trace[k].key, &r->nodes[j].key);
+        assert_in_range(held, 6, 8); /* the writer itself may be among them, or three share a prefix */
         samples_add(&messages, r->messages);
         samples_add(&stored, r->stored);
     }
