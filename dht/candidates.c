@@ -168,6 +168,8 @@ void lookup_add(struct dht *d, struct query *q, uint32_t contact, uint8_t hop, u
     const struct contact *c = contact_at(d->pool, contact);
     uint64_t distance = id_distance(&c->id, &q->target);
     uint32_t addresses = 0;
+    if (q->family && addr_is_ipv4(&c->addr) != (q->family == 4))
+        return;
     for (uint32_t j = 0; j < q->cands_n; j++) {
         struct candidate *other = &q->cands[j];
         if (other->distance != distance)

@@ -83,7 +83,7 @@ struct dht *dht_new(const struct dht_config *config, struct clock now)
     else
         dht_knobs_default(&d->knobs);
     const struct dht_knobs *k = &d->knobs;
-    MUST(k->k > 0 && k->k < 200 && k->bucket_cache < 200 && k->paths > 0 && k->paths <= PATHS_MOST);
+    MUST(k->k > 0 && k->k < 120 && k->bucket_cache < 200 && k->paths > 0 && k->paths <= PATHS_MOST);
     MUST(k->candidates >= k->k && k->width > 0 && k->alpha > 0 && k->values_most > 0);
     d->self = config->self;
     dht_id(&d->id, d->net, &d->self);

@@ -115,6 +115,7 @@ struct teller {
 };
 struct found { /* a value that a get or a search gathered */
     uint8_t author[32];
+    bool ipv6; /* a provider record that names an address of that family */
     uint64_t seq;
     struct span bytes; /* malloc'ed */
     uint32_t agree;
@@ -138,6 +139,8 @@ struct query {
     uint64_t liars;                   /* bit n: teller n + 1 is not believed */
     bool internal, joining;           /* gives no result: upkeep or publishing */
     struct own *own;
+    uint8_t family;       /* ANNOUNCE: nodes of this one alone; else 0 */
+    uint8_t want;         /* upkeep: everybody is asked for nodes of this family; else 0 */
     struct dht_peer peer; /* PING */
     struct id topic;      /* ANNOUNCE */
     struct span value;    /* PUT, ANNOUNCE: malloc'ed */
@@ -153,11 +156,15 @@ struct query {
     struct dht_result result;
 };
 
+/* value.c */
+bool value_names_ipv6(const struct dht_value *v); /* a provider of that family */
+
 /* publish.c */
 struct own {
     struct timer t;
     struct own *next;
     struct id key, topic;
+    uint8_t family;    /* of the address that a topic's record names: 4 or 6; of values 0 */
     struct span value; /* malloc'ed; empty: a topic */
     uint64_t seq, query, putting_seq, put_ms, put_seq;
     uint32_t stored;
@@ -173,6 +180,7 @@ struct held {
     uint64_t seq, prefix, expires_s;
     bool counted; /* against its prefix */
     bool own;     /* put here by ourselves */
+    bool ipv6;    /* a provider record that names an address of that family */
     uint16_t n;
     uint8_t bytes[];
 };
@@ -252,7 +260,8 @@ void table_failed(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t time
 void table_heard(struct dht *d, uint64_t now_ms, uint32_t contact);
 void table_restored(struct dht *d, uint64_t now_ms, uint32_t contact); /* as if it had answered */
 bool table_wants(const struct dht *d, const struct contact *c);        /* would it enter, if it answered? */
-struct entry *table_find(const struct dht *d, uint32_t contact);       /* live only */
+bool table_room(const struct dht *d, const struct bucket *b, uint32_t contact); /* a free place for it? */
+struct entry *table_find(const struct dht *d, uint32_t contact);                /* live only */
 void table_touch(struct dht *d, uint64_t now_ms, const struct id *target);
 void table_saved(struct dht *d, uint64_t now_ms, uint32_t contact);
 /* Adds the nearest of the restored that have not been asked yet to *n nodes that are there. */
@@ -362,7 +371,7 @@ void own_due(struct dht *d, struct clock now, struct own *o);
 void own_done(struct dht *d, struct clock now, struct query *q);
 void own_free(struct dht *d);
 /* The record that says that we carry the topic; false: no address or no signer. */
-bool own_provider(struct dht *d, struct clock now, const struct id *topic, struct buf *out);
+bool own_provider(struct dht *d, struct clock now, const struct id *topic, int family, struct buf *out);
 
 static inline uint32_t seconds(uint64_t ms)
 {

@@ -15,7 +15,7 @@ void lookup_seed(struct dht *d, struct query *q)
 {
     struct near v[64];
     size_t most = d->knobs.k < 64 ? d->knobs.k : 64;
-    size_t n = table_nearest(d, &q->target, 0, v, most);
+    size_t n = table_nearest(d, &q->target, q->family, v, most);
     table_saved_nearest(d, &q->target, v, &n, most);
     for (size_t i = 0; i < n; i++)
         lookup_add(d, q, v[i].contact, 1, (uint8_t)(i % q->paths), 0);
@@ -44,8 +44,10 @@ static bool writes(const struct query *q)
 static bool ask(struct dht *d, struct clock now, struct query *q, struct candidate *c, struct dht_out *out)
 {
     bool ipv4 = addr_is_ipv4(&contact_at(d->pool, c->contact)->addr);
-    if (d->ipv6 && !d->no_ipv4 && rng_below(d->rng, 4) == 0)
+    if (d->ipv6 && !d->no_ipv4 && !q->family && rng_below(d->rng, 4) == 0)
         ipv4 = !ipv4; /* so that nodes of both families are learnt */
+    if (q->want)
+        ipv4 = q->want == 4;
     enum datagram_family family = ipv4 ? DATAGRAM_FAMILY_IPV4 : DATAGRAM_FAMILY_IPV6;
     struct span pad = padding(d, c->contact, q->kind == DHT_GET || q->kind == DHT_PROVIDERS, ipv4);
     uint8_t number = DATAGRAM_FIND_NODE;

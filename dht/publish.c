@@ -3,22 +3,22 @@
 #include "dht/inner.h"
 #include <stdlib.h>
 
-bool own_provider(struct dht *d, struct clock now, const struct id *topic, struct buf *out)
+bool own_provider(struct dht *d, struct clock now, const struct id *topic, int family, struct buf *out)
 {
     struct dht_value v = {.kind = DHT_PROVIDER,
                           .seq = (uint64_t)(now.unix_ms > 0 ? now.unix_ms : 1),
                           .expires_s = (uint64_t)(now.unix_ms / 1000) + 86400,
                           .topic = *topic};
-    if (!d->sign || !dht_addr(d, 0, &v.addr))
+    if (!d->sign || !dht_addr(d, family, &v.addr))
         return false;
     memcpy(v.author, d->self.b, 32);
     return dht_value_make(out, d->net, &v, d->sign, d->sign_arg) == 0;
 }
 
-static struct own *own_find(struct dht *d, const struct id *key)
+static struct own *own_find(struct dht *d, const struct id *key, int family)
 {
     struct own *o = d->own;
-    while (o && !id_eq(&o->key, key))
+    while (o && (!id_eq(&o->key, key) || o->family != family))
         o = o->next;
     return o;
 }
@@ -43,7 +43,7 @@ int dht_publish(struct dht *d, struct clock now, struct span value)
         return err;
     if (v.kind == DHT_PROVIDER)
         return SOUK_EINVALID;
-    struct own *o = own_find(d, &v.key);
+    struct own *o = own_find(d, &v.key, 0);
     if (o && v.seq < o->seq)
         return SOUK_ESTALE;
     if (o && v.seq == o->seq && !span_eq(o->value, value))
@@ -61,25 +61,24 @@ int dht_publish_topic(struct dht *d, struct clock now, const struct id *topic)
 {
     struct id key;
     dht_key_topic(&key, d->net, topic);
-    if (own_find(d, &key))
-        return 0;
     if (!d->sign)
         return SOUK_ENOT_ALLOWED;
-    struct own *o = own_new(d, &key);
-    if (!o)
-        return SOUK_EQUOTA;
-    o->topic = *topic;
-    timer_set(d, &o->t, TIMER_OWN, now.mono_ms);
+    for (int family = 4; family <= 6; family += 2) { /* a record for each that we have */
+        struct own *o;
+        if ((family == 4 ? d->no_ipv4 : !d->ipv6) || own_find(d, &key, family))
+            continue;
+        if ((o = own_new(d, &key)) == NULL)
+            return SOUK_EQUOTA;
+        o->topic = *topic;
+        o->family = (uint8_t)family;
+        timer_set(d, &o->t, TIMER_OWN, now.mono_ms);
+    }
     return 0;
 }
 
-bool dht_unpublish(struct dht *d, const struct id *key)
+static void own_drop(struct dht *d, struct own **link)
 {
-    struct own **link = &d->own, *o;
-    while (*link && !id_eq(&(*link)->key, key))
-        link = &(*link)->next;
-    if ((o = *link) == NULL)
-        return false;
+    struct own *o = *link;
     *link = o->next;
     d->own_n--;
     struct query *q = query_find(d, o->query);
@@ -90,7 +89,18 @@ bool dht_unpublish(struct dht *d, const struct id *key)
     heap_remove(&d->timers, &o->t.e);
     free((void *)o->value.p);
     free(o);
-    return true;
+}
+
+bool dht_unpublish(struct dht *d, const struct id *key)
+{
+    bool any = false;
+    for (struct own **link = &d->own; *link;)
+        if (id_eq(&(*link)->key, key)) {
+            own_drop(d, link);
+            any = true;
+        } else
+            link = &(*link)->next;
+    return any;
 }
 
 void own_due(struct dht *d, struct clock now, struct own *o)
@@ -104,6 +114,7 @@ void own_due(struct dht *d, struct clock now, struct own *o)
     q->own = o;
     q->paths = d->knobs.paths;
     q->topic = o->topic;
+    q->family = o->family;
     if (o->value.n) {
         q->value = span(xmemdup(o->value.p, o->value.n), o->value.n);
         q->value_kind = (enum dht_kind)o->value.p[0];

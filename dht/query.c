@@ -242,7 +242,11 @@ static void begin(struct dht *d, struct clock now, struct query *q, struct dht_o
     }
     if (q->kind == DHT_ANNOUNCE && !q->value.n) {
         struct buf b = {0};
-        if (own_provider(d, now, &q->topic, &b))
+        if (!q->family) {
+            struct addr at;
+            q->family = dht_addr(d, 4, &at) ? 4 : 6;
+        }
+        if (own_provider(d, now, &q->topic, q->family, &b))
             q->value = span(xmemdup(b.p, b.n), b.n);
         buf_free(&b);
     }
@@ -351,6 +355,7 @@ static void found_keep(struct found *f, const struct dht_value *v, struct span b
 {
     free((void *)f->bytes.p);
     memcpy(f->author, v->author, 32);
+    f->ipv6 = value_names_ipv6(v);
     f->seq = v->seq;
     f->bytes = span(xmemdup(bytes.p, bytes.n), bytes.n);
     f->agree = 1;
@@ -380,7 +385,7 @@ void query_found(struct dht *d, struct clock now, struct query *q, struct candid
     }
     struct found *f = NULL;
     for (size_t i = 0; i < q->found_n && !f; i++)
-        if (memcmp(q->found[i].author, v.author, 32) == 0)
+        if (memcmp(q->found[i].author, v.author, 32) == 0 && q->found[i].ipv6 == value_names_ipv6(&v))
             f = &q->found[i];
     if (!f) {
         if (q->found_n >= (q->kind == DHT_GET ? 1 : d->knobs.providers_enough + 8))

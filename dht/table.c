@@ -85,14 +85,37 @@ static bool prefix_ok(const struct dht *d, const struct bucket *in, const struct
     return true;
 }
 
-/* The same node under another address, or -1. */
+static bool same_family(const struct dht *d, const struct entry *e, const struct contact *c)
+{
+    return addr_is_ipv4(&contact_at(d->pool, e->contact)->addr) == addr_is_ipv4(&c->addr);
+}
+
+/* The same node under another address of the family, or -1.  (A node of both families has a place in each:
+ * who has one family alone must hear of it by that one.) */
 static int find_key(const struct dht *d, const struct bucket *b, const struct contact *c, uint32_t contact)
 {
     for (int i = 0; i < b->live_n; i++)
-        if (b->live[i].contact != contact &&
+        if (b->live[i].contact != contact && same_family(d, &b->live[i], c) &&
             node_key_eq(&contact_at(d->pool, b->live[i].contact)->key, &c->key))
             return i;
     return -1;
+}
+
+/* A bucket has k places for each family. */
+static bool has_room(const struct dht *d, const struct bucket *b, const struct contact *c)
+{
+    uint32_t n = b->live_n;
+    if (n >= d->knobs.k && d->ipv6 && !d->no_ipv4) {
+        n = 0;
+        for (int i = 0; i < b->live_n; i++)
+            n += same_family(d, &b->live[i], c);
+    }
+    return n < d->knobs.k;
+}
+
+bool table_room(const struct dht *d, const struct bucket *b, uint32_t contact)
+{
+    return has_room(d, b, contact_at(d->pool, contact));
 }
 
 static void drop_live(struct dht *d, struct bucket *b, int i)
@@ -163,12 +186,12 @@ static void admit(struct dht *d, struct bucket *b, const struct contact *c, stru
         d->stats.kept_out_prefix++;
         return;
     }
-    if (b->live_n < d->knobs.k) {
+    if (has_room(d, b, c)) {
         add_live(d, b, e);
         return;
     }
     for (int i = 0; i < b->live_n; i++)
-        if (b->live[i].fails >= d->knobs.fails_most) {
+        if (b->live[i].fails >= d->knobs.fails_most && same_family(d, &b->live[i], c)) {
             drop_live(d, b, i);
             d->stats.evicted++;
             add_live(d, b, e);
@@ -230,7 +253,7 @@ void table_failed(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t time
         return;
     for (int j = b->spare_n - 1; j >= 0; j--) { /* the one that answered last */
         struct entry in = b->spare[j];
-        if (in.flags & ENTRY_HEARD)
+        if (in.flags & ENTRY_HEARD || !same_family(d, &in, contact_at(d->pool, contact)))
             continue;
         uint32_t left = in.contact;
         contacts_hold(d->pool, left);
@@ -252,7 +275,7 @@ bool table_wants(const struct dht *d, const struct contact *c)
     const struct bucket *b = bucket_of(d, &c->id);
     if (id_eq(&c->id, &d->id))
         return false;
-    return !b || (b->live_n < d->knobs.k && prefix_ok(d, b, &c->addr));
+    return !b || (has_room(d, b, c) && prefix_ok(d, b, &c->addr));
 }
 
 void table_heard(struct dht *d, uint64_t now_ms, uint32_t contact)
@@ -262,7 +285,7 @@ void table_heard(struct dht *d, uint64_t now_ms, uint32_t contact)
         return;
     struct bucket *b = bucket_make(d, &c->id, now_ms);
     if (find(b->live, b->live_n, contact) >= 0 || find(b->spare, b->spare_n, contact) >= 0 ||
-        b->spare_n >= d->knobs.bucket_cache || b->live_n >= d->knobs.k || find_key(d, b, c, contact) >= 0)
+        b->spare_n >= d->knobs.bucket_cache || !has_room(d, b, c) || find_key(d, b, c, contact) >= 0)
         return;
     if (prefix_ok(d, b, &c->addr))
         add_spare(
@@ -370,8 +393,11 @@ void table_spacing(struct dht *d, double each)
 /* The j-th nearest of N random ids lies at about j / N of the ring: the mean over our outer neighbours. */
 uint64_t table_estimate(const struct dht *d)
 {
-    struct near v[ANSWER_MOST];
-    size_t n = table_nearest(d, &d->id, 0, v, ANSWER_MOST);
+    struct near v[2 * ANSWER_MOST];
+    size_t all = table_nearest(d, &d->id, 0, v, 2 * ANSWER_MOST), n = 0;
+    for (size_t i = 0; i < all && n < ANSWER_MOST; i++) /* who has both families stands there twice */
+        if (n == 0 || v[n - 1].distance != v[i].distance)
+            v[n++] = v[i];
     if (n < ANSWER_MOST)
         return 0;
     size_t outer = n - n / 2;

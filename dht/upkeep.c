@@ -35,8 +35,13 @@ static void look_home(struct dht *d, struct clock now)
 {
     if (now.mono_ms < d->self_lookup_ms || d->internal_n > d->own_out || (d->live_n == 0 && d->boot_n == 0))
         return;
-    struct query *q = query_new(d, now, DHT_LOOKUP, &d->id, true);
-    q->joining = d->live_n < d->knobs.k / 2;
+    for (int family = 4; family <= 6; family += 2) { /* neighbours of each that we have */
+        if (family == 4 ? d->no_ipv4 : !d->ipv6)
+            continue;
+        struct query *q = query_new(d, now, DHT_LOOKUP, &d->id, true);
+        q->joining = d->live_n < d->knobs.k / 2;
+        q->want = (uint8_t)family;
+    }
     uint64_t wait = d->knobs.refresh_ms;
     if (d->live_n == 0) { /* again after 2, 4, 8 … 64 seconds */
         d->boot_wait_ms = d->boot_wait_ms == 0      ? 2000
@@ -57,8 +62,8 @@ static int fill(struct dht *d, struct clock now, struct dht_out *out)
     int sent = 0;
     for (uint32_t i = 0; i < d->buckets_n && sent < PINGS_A_TICK; i++) {
         struct bucket *b = &d->buckets[(d->tick_bucket + i) % d->buckets_n];
-        for (int j = b->spare_n - 1; j >= 0 && b->live_n < d->knobs.k && sent < PINGS_A_TICK; j--)
-            if (!request_out(d, b->spare[j].contact)) {
+        for (int j = b->spare_n - 1; j >= 0 && sent < PINGS_A_TICK; j--)
+            if (table_room(d, b, b->spare[j].contact) && !request_out(d, b->spare[j].contact)) {
                 request_ping(d, now.mono_ms, b->spare[j].contact, 0, out);
                 sent++;
             }
@@ -114,7 +119,9 @@ static void refresh(struct dht *d, struct clock now)
         b->touched_s = seconds(now.mono_ms);
         struct id target;
         id_random_beside(d, &d->id, i, &target);
-        query_new(d, now, DHT_LOOKUP, &target, true);
+        struct query *q = query_new(d, now, DHT_LOOKUP, &target, true);
+        if (d->ipv6 && !d->no_ipv4)
+            q->want = rng_below(d->rng, 2) ? 4 : 6;
         return;
     }
 }

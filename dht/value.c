@@ -171,3 +171,8 @@ int dht_value_read(struct dht_value *out, const struct network *net, int64_t uni
     *out = v;
     return 0;
 }
+
+bool value_names_ipv6(const struct dht_value *v)
+{
+    return v->kind == DHT_PROVIDER && !addr_is_ipv4(&v->addr);
+}

@@ -154,7 +154,7 @@ struct stored values_put(struct dht *d, struct clock now, const struct addr *fro
         return s;
     }
     struct held *old = map_get(&d->values, &v.key);
-    while (old && memcmp(old->author, v.author, 32) != 0)
+    while (old && (memcmp(old->author, v.author, 32) != 0 || old->ipv6 != value_names_ipv6(&v)))
         old = old->next;
     if (old && span_eq(span(old->bytes, old->n), bytes) && (!expected || *expected == old->seq))
         return kept(d, now, old); /* put again: verified when it first came */
@@ -185,6 +185,7 @@ struct stored values_put(struct dht *d, struct clock now, const struct addr *fro
     h->prefix = prefix;
     h->counted = counted;
     h->own = node_key_eq(peer, &d->self);
+    h->ipv6 = value_names_ipv6(&v);
     h->n = (uint16_t)bytes.n;
     memcpy(h->bytes, bytes.p, bytes.n);
     put_in(d, h);

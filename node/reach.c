@@ -89,10 +89,19 @@ void reach_flush(struct reach *r, struct core *c)
     flush(r, c, NULL, 0);
 }
 
+/* A node that listens on one family alone does not dial the other. */
+static bool of_our_family(const struct reach *r, const struct addr *a)
+{
+    bool any = false;
+    for (size_t i = 0; i < r->config.listen_n; i++)
+        any |= addr_is_ipv4(&r->config.listen[i]) == addr_is_ipv4(a);
+    return any;
+}
+
 static void candidate_add(struct reach *r, const struct node_key *key, const struct addr *addr)
 {
     if (node_key_eq(key, keys_node(r->keys)) || !addr->port ||
-        (addr_is_private(addr) && !r->config.network.loopback))
+        (addr_is_private(addr) && !r->config.network.loopback) || !of_our_family(r, addr))
         return;
     for (size_t i = 0; i < r->cand_n; i++)
         if (node_key_eq(&r->cand[i].key, key)) {
