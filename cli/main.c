@@ -97,9 +97,12 @@ const struct command commands[] = {
     {"arbiter", "list", "arbiter.list", NULL, "arbiters: id name fee_bp languages delay_ms by_rule ruled",
      NULL, false, NULL},
     {"arbiter", "show", "arbiter.show", "id", NULL, NULL, false, NULL},
-    {"arbiter", "case", "trade.show", "trade", TRADE, NULL, false, "one case: state, moves, facts"},
     {"arbiter", "cases", "arbiter.cases", NULL, "cases: trade phase title total_text turn next", NULL,
      false, NULL},
+    {"arbiter", "case", "arbiter.case", "trade",
+     "claims: by answer arrived claim; file: by no time kind text; missing: what; stories: by no first "
+     "second",
+     NULL, false, NULL},
     {"arbiter", "consent", "arbiter.consent", "trade", NULL, NULL, false, NULL},
     {"arbiter", "rule", "arbiter.rule", "trade split reasons", NULL, NULL, true, NULL},
     {"credit", "issuer", "credit.issuer", "name", NULL, NULL, false, NULL},

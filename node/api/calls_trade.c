@@ -394,12 +394,28 @@ static int do_rate(struct core *c, struct call *call, struct span params, struct
     return err;
 }
 
-const struct call_row calls_trade[] = {
-    {"trade.offer", do_offer},       {"trade.counter", do_counter},   {"trade.accept", do_accept},
-    {"trade.decline", do_decline},   {"trade.withdraw", do_withdraw}, {"trade.fund", do_fund},
-    {"trade.paid", do_paid},         {"trade.received", do_received}, {"trade.ship", do_ship},
-    {"trade.handover", do_handover}, {"trade.release", do_release},   {"trade.refund", do_refund},
-    {"trade.request", do_request},   {"trade.split", do_split},       {"trade.replace", do_replace},
-    {"trade.dispute", do_dispute},   {"trade.evidence", do_evidence}, {"trade.list", do_trade_list},
-    {"trade.show", do_trade_show},   {"arbiter.cases", do_cases},     {"arbiter.consent", do_consent},
-    {"arbiter.rule", do_rule},       {"rate.publish", do_rate},       {NULL, NULL}};
+const struct call_row calls_trade[] = {{"trade.offer", do_offer},
+                                       {"trade.counter", do_counter},
+                                       {"trade.accept", do_accept},
+                                       {"trade.decline", do_decline},
+                                       {"trade.withdraw", do_withdraw},
+                                       {"trade.fund", do_fund},
+                                       {"trade.paid", do_paid},
+                                       {"trade.received", do_received},
+                                       {"trade.ship", do_ship},
+                                       {"trade.handover", do_handover},
+                                       {"trade.release", do_release},
+                                       {"trade.refund", do_refund},
+                                       {"trade.request", do_request},
+                                       {"trade.split", do_split},
+                                       {"trade.replace", do_replace},
+                                       {"trade.dispute", do_dispute},
+                                       {"trade.evidence", do_evidence},
+                                       {"trade.list", do_trade_list},
+                                       {"trade.show", do_trade_show},
+                                       {"arbiter.cases", do_cases},
+                                       {"arbiter.case", do_case},
+                                       {"arbiter.consent", do_consent},
+                                       {"arbiter.rule", do_rule},
+                                       {"rate.publish", do_rate},
+                                       {NULL, NULL}};

@@ -79,7 +79,7 @@ static const char *next_text(struct core *c, const struct trade_view *v, struct 
     return trade_phase_sentence(v->state->phase);
 }
 
-static void row_of(struct core *c, const struct trade_view *v, struct arena *a, struct api_trade_row *out)
+void trade_row_of(struct core *c, const struct trade_view *v, struct arena *a, struct api_trade_row *out)
 {
     const struct trade_state *s = v->state;
     struct market_listing l;
@@ -125,7 +125,7 @@ static bool walk_one(void *arg, const struct id *trade)
     if (!err && v.me.role != TRADE_NOBODY && (!w->arbiter || judge) &&
         (!w->open || !(trade_settled(v.state) || trade_lapsed(v.state, w->c->now.unix_ms)))) {
         struct api_trade_row *row = &w->row[w->n];
-        row_of(w->c, &v, w->a, row);
+        trade_row_of(w->c, &v, w->a, row);
         /* What lies in the look's own memory is copied: the look ends here. */
         row->next = arena_copy(w->a, row->next);
         w->n++;
@@ -285,7 +285,7 @@ int do_trade_show(struct core *c, struct call *call, struct span params, struct 
     int err = trades_view(c->trades, c, &p.trade, NULL, &own, &v, r);
     if (!err) {
         const struct trade_state *s = v.state;
-        row_of(c, &v, a, &res.row);
+        trade_row_of(c, &v, a, &res.row);
         res.buyer = s->buyer;
         res.seller = s->seller;
         show_terms(&v, &res);

@@ -475,9 +475,11 @@ int trades_evidence(struct trades *t, struct core *c, const struct id *trade, st
     if (!err && !text.n && !photos_n)
         err = report_set(r, SOUK_EINVALID, "text or photos: there must be something to add");
     if (!err) {
-        fact_evidence_encode(
-            &body, &(struct fact_evidence){
-                       .has_text = text.n > 0, .text = text, .photos = photos, .photos_n = photos_n});
+        fact_evidence_encode(&body, &(struct fact_evidence){.has_text = text.n > 0,
+                                                            .text = text,
+                                                            .has_photos = photos_n > 0,
+                                                            .photos = photos,
+                                                            .photos_n = photos_n});
         err = say_body(&x.s, FACT_EVIDENCE, &body);
     }
     return act_end(&x, err);

@@ -52,12 +52,20 @@ static const char *request_text(const struct fact_request *q, struct arena *a)
     return quoted(a, line ? line : "asks", q->has_note, q->note);
 }
 
+static const char *shipped_text(const struct fact_shipped *m, struct arena *a)
+{
+    const char *how = m->has_secret ? "handed over, with the buyer's secret" : "shipped";
+    if (!m->has_carrier || !m->carrier.n)
+        return quoted(a, how, m->has_tracking, m->tracking);
+    const char *line = arena_printf(a, "%s by %.*s", how, (int)m->carrier.n, (const char *)m->carrier.p);
+    return quoted(a, line ? line : how, m->has_tracking, m->tracking);
+}
+
 static const char *late_text(const struct fact_view *f, struct arena *a)
 {
     switch (f->e.kind) {
     case FACT_SHIPPED:
-        return quoted(a, f->body.shipped.has_secret ? "handed over, with the buyer's secret" : "shipped",
-                      f->body.shipped.has_tracking, f->body.shipped.tracking);
+        return shipped_text(&f->body.shipped, a);
     case FACT_REQUEST:
         return request_text(&f->body.request, a);
     case FACT_PAYOUT:

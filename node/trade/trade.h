@@ -80,6 +80,10 @@ size_t trade_recall_told(const struct trade_view *v, size_t *asked);
 bool trades_busy(struct trades *t, struct core *c, const struct id *trade);
 /* What a fact says, for a person, in the arena. */
 const char *trade_fact_text(struct core *c, const struct fact_view *f, struct arena *a);
+/* "buyer" …, or "other". */
+const char *trade_author_name(const struct trade_view *v, const struct identity *who);
+/* What the facts speak of that is not here, each in words, at most `most`; how many. */
+size_t trade_missing(const struct trade_view *v, struct arena *a, const char **out, size_t most);
 /* How far the letters with a fact of ours are: the least of them; "" for the facts of others. */
 const char *trade_fact_delivery(struct core *c, const struct fact_view *f);
 /* The address that the buyer opened to us, checked against what `funded` promised; an empty span: none. */

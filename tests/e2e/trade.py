@@ -4,7 +4,9 @@ friends, given back, paid late with a dead arbiter, refused by the arbiter, with
 issuer away, and with kill -9 of each party at moments that a seed chooses (SOUK_E2E_SEED).
 
 Closes with "N passed, N failed"."""
+import json
 import os
+import pathlib
 import random
 import sys
 import time
@@ -15,6 +17,7 @@ from souk import SLOW, Checks, Refused
 
 BUILD = sys.argv[1] if len(sys.argv) > 1 else "build/dev"
 SEED = int(os.environ.get("SOUK_E2E_SEED", "20"))
+PHOTO = next((pathlib.Path(__file__).resolve().parent.parent / "data" / "photos").glob("*.png"))
 c = Checks()
 rand = random.Random(SEED)
 
@@ -99,8 +102,8 @@ def refusing(b, uma):
     """An arbiter who refuses: nobody pays, and both are told what to do."""
     t = b.offers(b.lists("A saddle, with an arbiter who picks", arbiter=uma)).agree()
     t.until_may(uma, "enrol")
-    status, out, said = uma.souk("arbiter", "cases")
-    c.that(status == 0 and "A saddle" in out, "the contract waits among the arbiter's cases", out + said)
+    c.that(becomes(lambda: "A saddle" in uma.souk("arbiter", "cases")[1]), "the contract waits among the arbiter's cases",
+           uma.souk("arbiter", "cases"))
     code, words = refusal(lambda: t.do(b.bo, "trade.fund"))
     c.that(code == "not_allowed" and "arbiter" in words, "nobody funds before it consents", f"{code}: {words}")
     status, _, said = uma.souk("arbiter", "consent", t.id.hex(), "--refuse", "--reason", "I know the seller.")
@@ -152,6 +155,47 @@ def issuer_away(b):
     b.ibra.restart()
     t.until("settled_released", b.sara, b.bo, timeout_s=3 * SOON_S, what="released while the issuer was away")
     c.that(becomes(lambda: b.sara.balance(b.ibra) == before + 5000), "paid once", (before, b.sara.balance(b.ibra)))
+
+
+def case(b):
+    """A dispute with words and a picture, and the file that the arbiter judges by."""
+    s = int(1000 * SLOW)
+    t = b.offers(b.lists("A lens with a scratch", 4000), valid_ms=3 * s, fund_ms=1000, ship_ms=1000, deliver_ms=1000,
+                 inspect_ms=20 * s).ship()
+    status, out, said = b.bo.souk("--json", "photo", "add", str(PHOTO))
+    c.that(status == 0, "the buyer takes a picture of it", said)
+    root = json.loads(out)["photo"]["root"] if status == 0 else ""
+    status, _, said = b.bo.souk("trade", "dispute", t.id.hex(), "A scratch right across it, not in the picture.")
+    c.that(status == 0, "the buyer disputes on the command line", said)
+    status, _, said = b.bo.souk("trade", "evidence", t.id.hex(), "The scratch, against the light.", "--photos", root)
+    c.that(status == 0, "and adds words and a picture to the file", said)
+    status, _, said = b.bo.souk("trade", "evidence", t.id.hex())
+    c.that(status == 1 and "text or photos" in said, "nothing to add is refused with what is missing", said)
+    t.until("disputed", b.aude)
+    t.do(b.sara, "trade.evidence", text="It was whole when I packed it.")
+    c.that(becomes(lambda: "when I packed it" in b.aude.souk("arbiter", "case", t.id.hex())[1]), "the arbiter has both sides",
+           t.told(b.aude))
+    status, out, said = b.aude.souk("arbiter", "case", t.id.hex())
+    c.that(status == 0 and all(w in out for w in ("taken", "A scratch right across it", "against the light", "scratch", "La Poste",
+                                                  "the address, for the seller alone")), "souk arbiter case shows the file", out + said)
+    file = t.do(b.aude, "arbiter.case")
+    c.that(file["claims"][0]["by"] == "buyer" and file["claims"][0]["arrived"] <= file["dispute_by"], "with when the dispute arrived",
+           file["claims"])
+    c.that(file["fee_minor"] == 120 and file["locked_minor"] == 4000 and not file["stories"], "what it is about, and no two stories", file)
+    c.that([p.hex() for e in file["file"] for p in e.get("photos", [])] == [root], "the picture is named",
+           (root, [e for e in file["file"] if e["kind"] == "evidence"]))
+    got = b.aude.node.home / "evidence.png"
+    c.that(becomes(lambda: b.aude.souk("photo", "get", root, str(got))[0] == 0), "and comes from the buyer's node",
+           b.aude.souk("photo", "get", root, str(got)))
+    c.that(got.exists() and got.stat().st_size > 1000, "as a file", got)
+    code, words = refusal(lambda: t.do(b.bo, "arbiter.case"))
+    c.that(code == "not_allowed" and "arbiter cases" in words, "who does not decide is told so", f"{code}: {words}")
+    t.until_may(b.aude, "rule")
+    code, words = refusal(lambda: t.do(b.aude, "arbiter.rule", split={"buyer": 4000, "seller": 500, "arbiter": 0}, reasons="Both."))
+    c.that(code == "invalid" and "4000" in words, "a ruling over more than there is says what there is", f"{code}: {words}")
+    status, _, said = b.aude.souk("--yes", "arbiter", "rule", t.id.hex(), "buyer=4000,seller=0,arbiter=0", "It was sold as new.")
+    c.that(status == 0, "it rules for the buyer", said)
+    t.until("settled_refunded", b.bo, b.sara, b.aude, what="ruled for the buyer")
 
 
 def replacing(b, uma):
@@ -296,6 +340,7 @@ def trades():
     timed(not_shipped_ends, b, given_back)
     timed(refusing, b, uma)
     timed(too_little, b)
+    timed(case, b)
     timed(replacing, b, uma)
     timed(issuer_away, b)
     for victim in (b.bo, b.sara, b.aude, b.ibra):
