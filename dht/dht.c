@@ -31,6 +31,7 @@ void dht_knobs_default(struct dht_knobs *out)
         .values_most = 8192,
         .value_bytes_most = 4 << 20,
         .providers_most = 256,
+        .prefix_topic_most = 16,
         .prefix_values_most = 512,
         .timeout_first_ms = 1000,
         .timeout_least_ms = 50,

@@ -56,6 +56,7 @@ struct dht_knobs {
     uint32_t own_most, own_at_once;         /* values published by this node; put at one time */
     uint32_t values_most, value_bytes_most; /* foreign values held: count, bytes */
     uint32_t providers_most;                /* provider records held for one topic */
+    uint32_t prefix_topic_most;             /* of them from one /24 or /64 */
     uint32_t prefix_values_most;            /* values held from one /24 or /64 */
     uint32_t timeout_first_ms;              /* before anything is known of round trips */
     uint32_t timeout_least_ms, timeout_most_ms;

@@ -96,11 +96,14 @@ static bool make_room(struct dht *d, uint64_t prefix, bool counted)
 static int admit(struct dht *d, const struct id *key, uint64_t prefix, bool counted, size_t bytes,
                  uint64_t waited_ms, uint32_t *wait_ms)
 {
-    uint32_t of_key = 0;
-    for (struct held *h = map_get(&d->values, key); h; h = h->next)
+    uint32_t of_key = 0, of_both = 0; /* of one prefix under one key: else a /24 fills a topic alone */
+    for (struct held *h = map_get(&d->values, key); h; h = h->next) {
         of_key++;
+        of_both += counted && h->counted && h->prefix == prefix;
+    }
     uint32_t of_prefix = counted ? prefix_count(d, prefix) : 0;
-    if (of_key >= d->knobs.providers_most || of_prefix >= d->knobs.prefix_values_most)
+    if (of_key >= d->knobs.providers_most || of_prefix >= d->knobs.prefix_values_most ||
+        of_both >= d->knobs.prefix_topic_most)
         return SOUK_EQUOTA;
     double worst = pressure(d->values_n, d->knobs.values_most);
     double others[] = {pressure(d->value_bytes, d->knobs.value_bytes_most),

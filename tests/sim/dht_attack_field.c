@@ -16,7 +16,7 @@ void attack_knobs_off(struct dht_knobs *out)
 {
     dht_knobs_default(out);
     out->paths = 1;
-    out->prefix_bucket = out->prefix_table = out->prefix_values_most = 1 << 20;
+    out->prefix_bucket = out->prefix_table = out->prefix_values_most = out->prefix_topic_most = 1 << 20;
     out->cover = 0;
     out->addresses = 1;
     out->doubt = false;

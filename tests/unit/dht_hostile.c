@@ -5,7 +5,7 @@
 #include "crypto/base/map.h"
 #include "crypto/sign.h"
 #include "datagram.gen.h"
-#include "dht/dht.h"
+#include "dht/inner.h"
 #include "dht/seal.h"
 #include <setjmp.h>
 #include <sodium.h>
@@ -207,10 +207,55 @@ static void no_unproven_address_gets_more_than_came_from_it(void **state)
     assert_in_range(s.requests, 0, 1024);
 }
 
+static void sign(void *arg, const struct id *hash, struct sig *sig)
+{
+    sign_hash(sig, ((struct keypair *)arg)->sk, hash);
+}
+
+/* A provider record of a fresh node at the address, as its announcement would bring it. */
+static int announce(const struct addr *from, const struct id *topic)
+{
+    struct keypair node;
+    struct buf b = {0};
+    sign_keypair_new(&node, &rng);
+    struct dht_value v = {.kind = DHT_PROVIDER,
+                          .seq = 1,
+                          .topic = *topic,
+                          .addr = *from,
+                          .expires_s = (uint64_t)(now.unix_ms / 1000) + 3600};
+    memcpy(v.author, node.pk, 32);
+    assert_int_equal(dht_value_make(&b, &net, &v, sign, &node), 0);
+    struct node_key key;
+    memcpy(key.b, node.pk, 32);
+    struct stored s =
+        values_put(d, now, from, &key, buf_view(&b), DHT_PROVIDER, NULL, d->knobs.wait_most_ms);
+    buf_free(&b);
+    return s.err;
+}
+
+static void one_prefix_does_not_fill_a_topic(void **state)
+{
+    (void)state;
+    struct id topic = {{5}};
+    uint32_t stored = 0;
+    for (int i = 0; i < 600; i++) {
+        struct addr a = at(50, 1); /* all in one /24, which has nodes without end */
+        a.ip[15] = (uint8_t)i;
+        a.port = (uint16_t)(2000 + i);
+        stored += announce(&a, &topic) == 0;
+    }
+    assert_int_equal(stored, d->knobs.prefix_topic_most);
+    for (uint8_t i = 0; i < 100; i++) { /* others find places as if it were not there */
+        struct addr a = at(60, i);
+        assert_int_equal(announce(&a, &topic), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(no_unproven_address_gets_more_than_came_from_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_prefix_does_not_fill_a_topic, setup, teardown),
     };
     if (sodium_init() < 0)
         return 1;
