@@ -1,6 +1,6 @@
 /* dht_libtorrent.cc: libtorrent's side of `tests/run bench dht`: BEP 44 signed mutable items.
  *
- *   bench_dht_libtorrent [--nodes 64] [--puts 2000] [--few 300] [--warm 600] [--settle 10] [--first-port
+ *   bench_dht_libtorrent [--nodes 64] [--puts 2000] [--few 400] [--warm 600] [--settle 10] [--first-port
  * 21000]
  *
  * A session a node, on 127.0.0.1, 127.0.0.2, …, each with its own thread, as libtorrent does it.  Its
@@ -222,7 +222,7 @@ double mean_table(bench &b)
 int main(int argc, char **argv)
 {
     long before_kb = report_anon_kb();
-    int n = report_option(argc, argv, "--nodes", 64), few = report_option(argc, argv, "--few", 300);
+    int n = report_option(argc, argv, "--nodes", 64), few = report_option(argc, argv, "--few", 400);
     int puts = report_option(argc, argv, "--puts", 2000), warm = report_option(argc, argv, "--warm", 600);
     int port = report_option(argc, argv, "--first-port", 21000);
     bench b;
@@ -237,8 +237,9 @@ int main(int argc, char **argv)
     phase(b, false, 32, few + puts, warm).run("put among strangers");
     phase(b, false, 1, 0, few).run("put");
     phase(b, true, 1, 0, few).run("get");
+    report_memory("loaded", before_kb, n);
     phase(b, false, 32, few, puts).run("put");
     phase(b, true, 32, few, puts).run("get");
-    report_memory("loaded", before_kb, n);
+    report_memory("full", before_kb, n);
     std::_Exit(0); /* ending 64 sessions in good order takes long, and is not what is measured */
 }

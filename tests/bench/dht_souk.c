@@ -1,6 +1,6 @@
 /* dht_souk.c: souk's side of `tests/run bench dht`: real engines with sealed datagrams over real sockets.
  *
- *   bench_dht_souk [--nodes 64] [--loops 64] [--puts 2000] [--few 300] [--warm 600] [--settle 10]
+ *   bench_dht_souk [--nodes 64] [--loops 64] [--puts 2000] [--few 400] [--warm 600] [--settle 10]
  * [--first-port 7800]
  *
  * As in the daemon: a libuv loop a node (its own thread; --loops fewer: several nodes share one), the same
@@ -321,7 +321,7 @@ static void tell_setup(void)
 int main(int argc, char **argv)
 {
     long before_kb = report_anon_kb();
-    int puts = report_option(argc, argv, "--puts", 2000), few = report_option(argc, argv, "--few", 300);
+    int puts = report_option(argc, argv, "--puts", 2000), few = report_option(argc, argv, "--few", 400);
     int warm = report_option(argc, argv, "--warm", 600);
     nodes_n = report_option(argc, argv, "--nodes", 64);
     loops_n = report_option(argc, argv, "--loops", nodes_n);
@@ -349,9 +349,10 @@ int main(int argc, char **argv)
     phase(PUT, "put among strangers", 32, few + puts, warm);
     phase(PUT, "put", 1, 0, few);
     phase(GET, "get", 1, 0, few);
+    report_memory("loaded", before_kb, nodes_n);
     phase(PUT, "put", 32, few, puts);
     phase(GET, "get", 32, few, puts);
-    report_memory("loaded", before_kb, nodes_n);
+    report_memory("full", before_kb, nodes_n);
     phase(GET_CAREFUL, "get, careful", 32, few, puts);
     for (int i = 0; i < loops_n; i++) {
         loops[i].stop = true;
