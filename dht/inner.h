@@ -349,6 +349,9 @@ void write_waits(struct dht *d, struct clock now, struct query *q, struct candid
                  struct span ticket);
 void write_retry(struct dht *d, struct clock now, struct query *q, struct dht_out *out);
 
+/* value.c */
+bool value_signed(const struct network *net, const struct dht_value *v, struct span bytes);
+
 /* values.c */
 struct stored {
     int err;
@@ -356,8 +359,9 @@ struct stored {
     uint32_t wait_ms, life_s;
 };
 struct held *values_get(const struct dht *d, const struct id *key, enum dht_kind kind);
+/* v: read from the bytes; its signature is checked here, unless `peer` is ourselves: then it has been. */
 struct stored values_put(struct dht *d, struct clock now, const struct addr *from,
-                         const struct node_key *peer, struct span bytes, enum dht_kind kind,
+                         const struct node_key *peer, struct span bytes, const struct dht_value *v,
                          const uint64_t *expected, uint64_t waited_ms);
 void values_expire(struct dht *d, struct held *h);
 void values_free(struct dht *d);

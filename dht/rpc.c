@@ -166,7 +166,7 @@ static size_t reply_write(struct asked *a, struct span token, struct span value,
     }
     uint64_t since = ticket_since(d, a->peer, &v.key, ticket);
     uint64_t waited = since == UINT64_MAX || since > a->now.mono_ms ? 0 : a->now.mono_ms - since;
-    struct stored s = values_put(d, a->now, a->from, a->peer, value, v.kind, expected, waited);
+    struct stored s = values_put(d, a->now, a->from, a->peer, value, &v, expected, waited);
     if (s.err)
         return reply_error(a, s.err, s.seq, s.wait_ms, &v.key, ticket);
     struct datagram_stored m = {

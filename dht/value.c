@@ -137,6 +137,15 @@ static int read_pointer(struct dht_value *out, const struct network *net, struct
     return 0;
 }
 
+bool value_signed(const struct network *net, const struct dht_value *v, struct span bytes)
+{
+    struct id hash;
+    struct sig sig;
+    memcpy(sig.b, bytes.p + bytes.n - SIG_BYTES, SIG_BYTES);
+    hash_souk_one(&hash, net, "souk:dht-value", span(bytes.p, bytes.n - SIG_BYTES));
+    return sign_check(v->author, &hash, &sig);
+}
+
 int dht_value_read(struct dht_value *out, const struct network *net, int64_t unix_ms, struct span bytes,
                    bool verify)
 {
@@ -160,14 +169,8 @@ int dht_value_read(struct dht_value *out, const struct network *net, int64_t uni
         return SOUK_EEXPIRED;
     if (expires_s > now_s + DHT_EXPIRES_MOST_S + DHT_SKEW_S)
         return SOUK_EFUTURE;
-    if (verify) {
-        struct id hash;
-        struct sig sig;
-        memcpy(sig.b, bytes.p + bytes.n - SIG_BYTES, SIG_BYTES);
-        hash_souk_one(&hash, net, "souk:dht-value", span(bytes.p, bytes.n - SIG_BYTES));
-        if (!sign_check(v.author, &hash, &sig))
-            return SOUK_ESIGNATURE;
-    }
+    if (verify && !value_signed(net, &v, bytes))
+        return SOUK_ESIGNATURE;
     *out = v;
     return 0;
 }

@@ -147,48 +147,41 @@ static int compare(const struct held *old, const struct dht_value *v, const uint
 }
 
 struct stored values_put(struct dht *d, struct clock now, const struct addr *from,
-                         const struct node_key *peer, struct span bytes, enum dht_kind kind,
+                         const struct node_key *peer, struct span bytes, const struct dht_value *v,
                          const uint64_t *expected, uint64_t waited_ms)
 {
-    struct dht_value v;
-    struct stored s = {.err = dht_value_read(&v, d->net, now.unix_ms, bytes, false)};
-    if (s.err || v.kind != kind) {
-        s.err = s.err ? s.err : SOUK_EINVALID;
-        return s;
-    }
-    struct held *old = map_get(&d->values, &v.key);
-    while (old && (memcmp(old->author, v.author, 32) != 0 || old->ipv6 != value_names_ipv6(&v)))
+    struct stored s = {.err = 0};
+    bool ours = node_key_eq(peer, &d->self);
+    struct held *old = map_get(&d->values, &v->key);
+    while (old && (memcmp(old->author, v->author, 32) != 0 || old->ipv6 != value_names_ipv6(v)))
         old = old->next;
     if (old && span_eq(span(old->bytes, old->n), bytes) && (!expected || *expected == old->seq))
         return kept(d, now, old); /* put again: verified when it first came */
     s.seq = old ? old->seq : 0;
-    s.err = compare(old, &v, expected);
+    s.err = compare(old, v, expected);
+    if (!s.err && !ours && !value_signed(d->net, v, bytes))
+        s.err = SOUK_ESIGNATURE;
     if (s.err) {
         d->stats.refused_value++;
         return s;
     }
-    s.err = dht_value_read(&v, d->net, now.unix_ms, bytes, true);
-    if (s.err) {
-        d->stats.refused_value++;
-        return s;
-    }
-    bool counted = !node_key_eq(peer, &d->self) && !addr_exempt(d, from);
+    bool counted = !ours && !addr_exempt(d, from);
     uint64_t prefix = addr_prefix(from);
-    if (!old && (s.err = admit(d, &v.key, prefix, counted, bytes.n, waited_ms, &s.wait_ms)) != 0) {
+    if (!old && (s.err = admit(d, &v->key, prefix, counted, bytes.n, waited_ms, &s.wait_ms)) != 0) {
         d->stats.refused_full++;
         return s;
     }
     if (old)
         take_out(d, old);
     struct held *h = xcalloc(1, sizeof *h + bytes.n);
-    h->key = v.key;
-    memcpy(h->author, v.author, 32);
-    h->seq = v.seq;
-    h->expires_s = v.expires_s;
+    h->key = v->key;
+    memcpy(h->author, v->author, 32);
+    h->seq = v->seq;
+    h->expires_s = v->expires_s;
     h->prefix = prefix;
     h->counted = counted;
-    h->own = node_key_eq(peer, &d->self);
-    h->ipv6 = value_names_ipv6(&v);
+    h->own = ours;
+    h->ipv6 = value_names_ipv6(v);
     h->n = (uint16_t)bytes.n;
     memcpy(h->bytes, bytes.p, bytes.n);
     put_in(d, h);

@@ -138,9 +138,11 @@ void write_self(struct dht *d, struct clock now, struct query *q)
         nearer += q->cands[i].state == CAND_ANSWERED && q->cands[i].distance < mine;
     if (d->client || nearer >= d->knobs.replicas)
         return;
-    struct stored s = values_put(d, now, &d->addr, &d->self, q->value,
-                                 q->kind == DHT_ANNOUNCE ? DHT_PROVIDER : q->value_kind,
-                                 q->has_expected ? &q->expected : NULL, UINT64_MAX);
+    struct dht_value v;
+    struct stored s = {.err = dht_value_read(&v, d->net, now.unix_ms, q->value, false)};
+    if (!s.err)
+        s = values_put(d, now, &d->addr, &d->self, q->value, &v, q->has_expected ? &q->expected : NULL,
+                       UINT64_MAX);
     if (s.err) {
         note_refusal(q, s.err, s.seq);
         return;
