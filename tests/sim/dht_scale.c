@@ -13,7 +13,7 @@
  *   put     succeeds when at least half of the replicas were stored (the engine calls that published);
  *   lookup  of a random id; succeeds when at least half of the eight open machines that really are the
  *           nearest (those of them that have been up for a minute) are in its result;
- *   get     of one of the values put; succeeds when it brings the very bytes.
+ *   get     of one of the values whose put came to an end; succeeds when it brings the very bytes.
  *
  * Afterwards the network is left alone, and what upkeep costs is the bytes in and out of the open machines
  * that were up all the while.  It is judged over half an hour or longer, so that every bucket comes round;
@@ -30,6 +30,7 @@ struct put { /* a value of the run */
     struct keypair author;
     struct id key;
     struct buf bytes;
+    bool told; /* the put has a result: its machine did not leave before */
 };
 struct scale {
     struct dht_world *w;
@@ -66,6 +67,7 @@ static void result(void *arg, struct dht_world *w, size_t place, const struct dh
     (void)place;
     s->dense += r->dense;
     if (r->kind == DHT_PUT) {
+        s->puts[r->cookie].told = true;
         tally_add(&s->put, r->err == 0 && r->stored >= REPLICAS / 2, r);
         samples_add(&s->stored, r->stored);
     } else if (r->kind == DHT_LOOKUP) {
@@ -96,7 +98,10 @@ static void start_one(struct dht_world *w, void *arg)
         rng_bytes(&w->rng, target.b, sizeof target.b);
         dht_lookup_start(d, w->now, &target, 0, 0);
     } else {
-        size_t i = rng_below(&w->rng, s->puts_n);
+        size_t i;
+        do
+            i = rng_below(&w->rng, s->puts_n);
+        while (!s->puts[i].told);
         dht_get_start(d, w->now, DHT_POINTER, &s->puts[i].key, 0, i);
     }
     dht_world_touch(w, place);
