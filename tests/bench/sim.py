@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The DHT in simulation: hops against the number of nodes, success against churn.
+"""The DHT in simulation: hops against the number of nodes, success against churn and against liars.
 
   tests/run bench sim [--nodes 1000,3000,10000] [--replaced 0,0.1,0.2,0.3,0.4,0.5,0.6] [--hours 2]
-                      [--churn_nodes 1000] [--seed 1] [--from LOG]
+                      [--churn_nodes 1000] [--attack_nodes 1000] [--seed 1]
+                      [--from LOG]
 
 Runs build/bench/tests/sim_dht, keeps its `plot` lines in tests/bench/sim.txt, and writes tests/bench/SIM.md,
-dht_hops.svg and dht_churn.svg from them.  --nodes 1000,10000,100000 takes a quarter of an hour more of one
+dht_hops.svg, dht_churn.svg and dht_hostile.svg from them.  --nodes 1000,10000,100000 takes a quarter of an hour more of one
 core.  --from draws from the lines of earlier runs (files that hold their output) instead of running."""
 import argparse
 import os
@@ -78,6 +79,19 @@ def report(kept):
                        f"{r['messages']:.0f} / {r['messages_p99']:.0f}", f"{r['ms']:,.0f} / {r['ms_p99']:,.0f}",
                        f"{r['upkeep']:.0f}"] for r in churn])
         out.append("")
+    hostile = sorted((r for s, r in rows if s == "hostile"), key=lambda r: r["share"])
+    if hostile:
+        sim_plot.draw(os.path.join(HERE, "dht_hostile.svg"), "Careful gets that succeed while liars poison routing",
+                      "nodes that are hostile", "gets that succeed",
+                      [("defences on", [(r["share"], r["on"]) for r in hostile]),
+                       ("defences off", [(r["share"], r["off"]) for r in hostile])], percent_x=True, percent_y=True)
+        out += ["## Success against hostile share", "", "![hostile](dht_hostile.svg)", "",
+                "What the liars do, and every other attack: the table of threats in `spec/dht.md`.", ""]
+        out += table(["nodes", "hostile", "defences off", "on", "plain gets, on", "messages", "virtual ms"],
+                     [[f"{r['nodes']:,.0f}", f"{100 * r['share']:.0f}%", f"{100 * r['off']:.2f}%",
+                       f"{100 * r['on']:.2f}%", f"{100 * r['plain']:.2f}%", f"{r['messages']:.0f}",
+                       f"{r['ms']:,.0f}"] for r in hostile])
+        out.append("")
     with open(os.path.join(HERE, "SIM.md"), "w", encoding="utf-8") as f:
         f.write("\n".join(out))
 
@@ -88,6 +102,7 @@ def main():
     p.add_argument("--replaced", default="0,0.1,0.2,0.3,0.4,0.5,0.6")
     p.add_argument("--hours", default="2")
     p.add_argument("--churn_nodes", default="1000")
+    p.add_argument("--attack_nodes", default="1000")
     p.add_argument("--seed", default="1")
     p.add_argument("--from", dest="logs", nargs="+")
     a = p.parse_args()
@@ -102,6 +117,7 @@ def main():
         for c in filter(None, a.replaced.split(",")):
             bad |= run(["dht_churn", "--nodes", a.churn_nodes, "--hours", a.hours, "--replaced", c, "--seed", a.seed],
                        kept)
+        bad |= run(["dht_attack_full", "--nodes", a.attack_nodes, "--seed", a.seed], kept)
     if not any(x.startswith("plot ") for x in kept):
         print("nothing was measured")
         return 1

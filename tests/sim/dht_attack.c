@@ -282,6 +282,10 @@ static bool run(const struct scenario_args *args, bool small, size_t nodes)
         print_harm(&all[i], &harms[0], false);
         print_harm(&all[i], &harms[1], true);
         ok &= good(&all[i], &harms[0], &harms[1], &on);
+        if (all[i].run == attack_poison && all[i].ways == (ROUTES | STORES))
+            printf("plot hostile nodes=%zu share=%.2f off=%.6f on=%.6f plain=%.6f ms=%u messages=%u\n",
+                   nodes, all[i].share, harms[0].found / 100, harms[1].found / 100, harms[1].plain / 100,
+                   harms[1].ms, harms[1].messages);
         fflush(stdout);
     }
     return ok;
