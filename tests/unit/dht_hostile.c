@@ -227,8 +227,9 @@ static int announce(const struct addr *from, const struct id *topic)
     assert_int_equal(dht_value_make(&b, &net, &v, sign, &node), 0);
     struct node_key key;
     memcpy(key.b, node.pk, 32);
-    struct stored s =
-        values_put(d, now, from, &key, buf_view(&b), DHT_PROVIDER, NULL, d->knobs.wait_most_ms);
+    struct dht_value read;
+    assert_int_equal(dht_value_read(&read, &net, now.unix_ms, buf_view(&b), false), 0);
+    struct stored s = values_put(d, now, from, &key, buf_view(&b), &read, NULL, d->knobs.wait_most_ms);
     buf_free(&b);
     return s.err;
 }
