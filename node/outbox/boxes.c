@@ -292,7 +292,8 @@ static void box_tick(struct outbox *o, struct core *c, struct owner *w, struct o
 
 static bool owner_tick(struct outbox *o, struct core *c, struct owner *w)
 {
-    bool all = w->n == OUTBOX_BOXES;
+    take_held(o, c, &w->who);
+    bool all = w->n == OUTBOX_BOXES && is_zero(&w->held_after, sizeof w->held_after);
     for (size_t i = 0; i < w->n;) {
         if (c->now.mono_ms - w->box[i].seen_ms > lost_ms) {
             w->box[i] = w->box[--w->n];

@@ -88,6 +88,7 @@ struct owner {
     struct own_box box[OUTBOX_BOXES];
     size_t n;
     uint64_t published_ms; /* presence; 0: due */
+    struct id held_after;  /* letters kept while it was locked: taken up to here; zero: from the first on */
 };
 
 /* The session of an owner whose mailbox we serve. */
@@ -95,7 +96,8 @@ struct watch {
     struct node_key peer;
     struct identity who;
     struct id challenge;
-    bool proven; /* signed with the mailbox key in this session */
+    bool proven;     /* signed with the mailbox key in this session */
+    struct id after; /* letters were told up to here; zero: from the first on */
 };
 /* A question to the DHT; the cookie's number modulo OUTBOX_QUERIES is its place. */
 struct query {

@@ -181,6 +181,7 @@ struct taking_out {
     struct core *c;
     const struct node_key *peer;
     const struct mail_take *m;
+    struct id after;
     size_t n;
     bool more;
 };
@@ -188,14 +189,28 @@ struct taking_out {
 static bool take_one(void *arg, const struct id *id, int64_t expires, struct span bytes)
 {
     struct taking_out *t = arg;
-    if (expires < t->c->now.unix_ms || named(t->m, id))
+    if (memcmp(id, &t->after, sizeof *id) <= 0 || expires < t->c->now.unix_ms || named(t->m, id))
         return true;
     t->more = t->n == TAKE_MOST || net_room_left(t->c->net, t->peer) < bytes.n + SPARE_BYTES;
     if (t->more)
         return false;
     send_mail(t->c, t->peer, &t->m->who, bytes);
+    t->after = *id;
     t->n++;
     return true;
+}
+
+/* Each time the next ones, and after the last the first again: what the owner cannot keep, and so does not
+ * erase, must not stand before all else. */
+static void tell_mail(struct watch *w, struct taking_out *t, const struct id *mailbox)
+{
+    t->after = w->after;
+    view_mail(t->c->view, mailbox, take_one, t);
+    if (!t->n && !t->more && !is_zero(&w->after, sizeof w->after)) {
+        t->after = (struct id){{0}};
+        view_mail(t->c->view, mailbox, take_one, t);
+    }
+    w->after = t->more ? t->after : (struct id){{0}};
 }
 
 static void erase(struct core *c, const struct mail_take *m, const struct id *mailbox)
@@ -227,7 +242,7 @@ static void on_take(struct outbox *o, struct core *c, const struct node_key *pee
     erase(c, m, &mailbox);
     struct taking_out t = {.c = c, .peer = peer, .m = m};
     struct mail_taken end = {.who = m->who, .challenge = w->challenge};
-    view_mail(c->view, &mailbox, take_one, &t);
+    tell_mail(w, &t, &mailbox);
     end.more = t.more;
     mail_taken_encode(&b, &end);
     (void)net_send(c->net, c, peer, CHANNEL_MAIL, MAIL_TAKEN, buf_view(&b));

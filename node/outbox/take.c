@@ -293,29 +293,41 @@ void take_committed(struct outbox *o, struct core *c, struct change *ch)
     }
 }
 
+enum { HELD_AT_ONCE = 64 };
 struct held {
     struct buf bytes;
-    struct id id[64];
-    size_t at[65];
+    struct id after, id[HELD_AT_ONCE];
+    size_t at[HELD_AT_ONCE + 1];
     size_t n;
+    bool more;
 };
 
 static bool held_one(void *arg, const struct id *id, int64_t expires, struct span bytes)
 {
     struct held *h = arg;
     (void)expires;
+    if (memcmp(id, &h->after, sizeof *id) <= 0)
+        return true;
+    h->more = h->n == HELD_AT_ONCE;
+    if (h->more)
+        return false;
     h->id[h->n] = *id;
     buf_span(&h->bytes, bytes);
     h->at[++h->n] = h->bytes.n;
-    return h->n < 64;
+    return true;
 }
 
 void take_held(struct outbox *o, struct core *c, const struct identity *who)
 {
     struct held h = {0};
     struct id mailbox;
+    struct owner *w = boxes_owner(o, who);
+    if (w)
+        h.after = w->held_after;
     memcpy(mailbox.b, who->b, sizeof mailbox.b);
     view_mail(c->view, &mailbox, held_one, &h);
+    if (w) /* the next ones at the next tick; after the last the first, if any could not be kept */
+        w->held_after = h.more ? h.id[h.n - 1] : (struct id){{0}};
     for (size_t i = 0; i < h.n; i++)
         take_envelope(o, c, &(struct origin){.source = FROM_HELD, .envelope = h.id[i]},
                       span(h.bytes.p + h.at[i], h.at[i + 1] - h.at[i]));

@@ -282,6 +282,72 @@ static void a_spoilt_letter_is_refused_and_the_good_one_still_taken(void **state
     world_end();
 }
 
+enum { POISON = 150, GOOD = 20 };
+
+/* Many letters that can be neither kept nor refused for good, and some that can. */
+static void send_many(struct id *good)
+{
+    for (int i = 0; i < POISON + GOOD; i++) {
+        char text[40];
+        snprintf(text, sizeof text, "letter number %d", i);
+        bool last = i >= POISON;
+        struct id letter = world_send(0, 1, last ? LETTER_MESSAGE : LETTER_FACT, text);
+        if (last)
+            good[i - POISON] = letter;
+        if (i % 50 == 49)
+            world_pass(61000); /* servers count what one peer sends in a minute */
+    }
+    world_pass(61000);
+}
+
+static size_t taken(int i, const struct id *letters, size_t n)
+{
+    size_t k = 0;
+    for (size_t at = 0; at < n; at++) {
+        uint8_t key[ROW_KEY_MOST];
+        struct span v;
+        k += view_get(world_core(i)->view, TABLE_META, row_key(key, "seen", &letters[at]), &v);
+    }
+    return k;
+}
+
+static void what_cannot_be_kept_does_not_stand_before_the_rest(void **state)
+{
+    (void)state;
+    struct id good[GOOD];
+    world_of_mail(0);
+    world_away(1);
+    send_many(good);
+    assert_int_equal(mails(2), POISON + GOOD);
+    world_away(0);
+    W.node[1]->letter_err = SOUK_ENOT_FOUND;
+    world_back(1, true);
+    world_pass(400000);
+    assert_int_equal(taken(1, good, GOOD), GOOD);
+    world_end();
+}
+
+static void letters_held_for_a_locked_identity_are_all_taken(void **state)
+{
+    (void)state;
+    struct id good[GOOD];
+    world_begin(2, 0);
+    world_route(0, 1);
+    world_away(1);
+    W.node[1]->letter_err = SOUK_ENOT_FOUND;
+    world_back(1, false);
+    send_many(good);
+    assert_true(mails(1) >= POISON + GOOD); /* its sender seals a letter anew each time */
+    world_away(0);
+    struct core *c = world_core(1);
+    assert_int_equal(keys_unlock(c->keys, c, &W.node[1]->who, span_str("pass"), 0, NULL), 0);
+    outbox_unlocked(c->outbox, c, &W.node[1]->who);
+    world_effects(1);
+    world_pass(100000);
+    assert_int_equal(taken(1, good, GOOD), GOOD);
+    world_end();
+}
+
 static uint64_t served(int i)
 {
     struct outbox_stats stats;
@@ -311,6 +377,8 @@ int main(void)
         cmocka_unit_test(a_letter_waits_in_a_mailbox_for_who_is_away),
         cmocka_unit_test(two_who_are_never_there_at_once_still_talk),
         cmocka_unit_test(a_mailbox_asks_strangers_for_work),
+        cmocka_unit_test(what_cannot_be_kept_does_not_stand_before_the_rest),
+        cmocka_unit_test(letters_held_for_a_locked_identity_are_all_taken),
         cmocka_unit_test(a_mailbox_nobody_opens_any_more_makes_room),
         cmocka_unit_test(half_of_a_mailbox_is_kept_for_those_with_tickets),
         cmocka_unit_test(only_the_mailbox_key_takes_and_erases),
