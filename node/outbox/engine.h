@@ -137,6 +137,7 @@ struct outbox {
     struct map flight;  /* id → a letter whose change is under way */
     struct heap due;
     uint64_t tick_ms, sweep_ms;
+    uint64_t strange_bytes, strange_ms; /* of OUTBOX_STRANGERS_BYTES used, and when that was so */
     struct change *taking;
     outbox_taken_fn *taken;
     struct rate rate[OUTBOX_PEERS_MOST];

@@ -492,6 +492,7 @@ void outbox_stats(const struct outbox *o, struct core *c, struct outbox_stats *o
     *out = o->stats;
     out->served_bytes = serve_bytes(c);
     out->served_mailboxes = o->served;
+    out->strangers_bytes = o->strange_bytes;
     while (map_next(&o->letters, &at, NULL, &v)) {
         const struct pending *p = v;
         out->in_mailboxes += p->boxes > 0;

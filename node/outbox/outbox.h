@@ -49,7 +49,8 @@ enum letter_state { LETTER_QUEUED = 1, LETTER_IN_MAILBOX, LETTER_RECEIVED, LETTE
 enum {
     LETTER_BODY_MOST = 60000,
     LETTER_TEXT_MOST = 8000, /* of a message */
-    OUTBOX_QUEUE_MOST = 10000
+    OUTBOX_QUEUE_MOST = 10000,
+    OUTBOX_STRANGERS_BYTES = 16 << 20, /* taken in a day from people whom nobody here has written to */
 };
 
 struct outbox *outbox_new(const struct network *network, struct rng *rng);
@@ -125,7 +126,8 @@ struct outbox_stats {
     uint64_t queued, in_mailboxes;                        /* now */
     uint64_t received, given_up, taken, refused, dropped; /* since start; ours, ours, theirs … */
     uint64_t served_mailboxes, served_bytes;
-    uint64_t own_boxes; /* open for identities of ours */
+    uint64_t own_boxes;       /* open for identities of ours */
+    uint64_t strangers_bytes; /* of OUTBOX_STRANGERS_BYTES */
 };
 void outbox_stats(const struct outbox *o, struct core *c, struct outbox_stats *out);
 #endif

@@ -5,6 +5,7 @@
 #include "node/net/net.h"
 #include "node/outbox/engine.h"
 
+enum { ROWS_BYTES = 512 }; /* what a letter takes on disk beside its own bytes, about */
 static const int64_t ahead_most_ms = OUTBOX_DAY_MS;
 
 /* ---- telling that a letter is safe ---- */
@@ -150,10 +151,30 @@ static int timely(const struct core *c, const struct mail_letter *m)
     return m->created < c->now.unix_ms - OUTBOX_LIFE_MS - 2 * OUTBOX_DAY_MS ? SOUK_EEXPIRED : 0;
 }
 
+/* Nothing is asked of who delivers to a session, and identities are free: what strangers may fill of the
+ * disk in a day is bounded.  What is above it is not acknowledged, and comes again. */
+static bool strangers_full(struct outbox *o, const struct core *c, size_t n)
+{
+    uint64_t day = (uint64_t)OUTBOX_DAY_MS, passed = c->now.mono_ms - o->strange_ms;
+    uint64_t less = (passed < day ? passed : day) * OUTBOX_STRANGERS_BYTES / day;
+    if (less) {
+        o->strange_bytes -= less < o->strange_bytes ? less : o->strange_bytes;
+        o->strange_ms = c->now.mono_ms;
+    }
+    if (o->strange_bytes + n > OUTBOX_STRANGERS_BYTES)
+        return true;
+    o->strange_bytes += n;
+    return false;
+}
+
 static void keep_letter(struct outbox *o, struct core *c, const struct opened *l, struct arrival *a)
 {
-    struct change *ch = arrival_change(WHAT_TAKEN, a);
     bool blocked = threads_blocked(c, &a->from);
+    if (!blocked && !threads_known(c, &a->from) && strangers_full(o, c, l->bytes.n + ROWS_BYTES)) {
+        o->stats.refused++;
+        return;
+    }
+    struct change *ch = arrival_change(WHAT_TAKEN, a);
     int err = timely(c, &l->letter);
     if (!err && !blocked)
         err = by_kind(o, c, l, ch);

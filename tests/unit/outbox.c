@@ -261,6 +261,30 @@ static void two_identities_of_one_node_write_to_each_other(void **state)
     world_end();
 }
 
+static void strangers_fill_only_so_much_in_a_day(void **state)
+{
+    (void)state;
+    static char text[50001];
+    const unsigned fit = OUTBOX_STRANGERS_BYTES / 50000;
+    memset(text, 'x', sizeof text - 1);
+    world_begin(2, 0);
+    world_route(0, 1);
+    world_route(1, 0);
+    for (unsigned i = 0; i < fit + 10; i++) {
+        snprintf(text, 8, "%07u", i);
+        text[7] = 'x';
+        world_send(0, 1, LETTER_FACT, text);
+        if (i % 100 == 99)
+            world_pass(61000);
+    }
+    assert_true(W.node[1]->taken <= fit && W.node[1]->taken > fit - 10);
+    world_send(1, 0, LETTER_MESSAGE, "we know each other now");
+    text[0] = '!';
+    struct id letter = world_send(0, 1, LETTER_FACT, text);
+    assert_int_equal(world_state(0, &letter), LETTER_RECEIVED); /* who is known has all the room there is */
+    world_end();
+}
+
 static void one_peer_cannot_flood(void **state)
 {
     (void)state;
@@ -331,6 +355,7 @@ int main(void)
         cmocka_unit_test(after_thirty_days_a_letter_is_given_up),
         cmocka_unit_test(the_blocked_are_acknowledged_and_dropped),
         cmocka_unit_test(two_identities_of_one_node_write_to_each_other),
+        cmocka_unit_test(strangers_fill_only_so_much_in_a_day),
         cmocka_unit_test(one_peer_cannot_flood),
         cmocka_unit_test(a_message_must_be_text_of_some_length),
     };
