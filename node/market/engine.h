@@ -6,7 +6,7 @@
 #include "node/market/market.h"
 
 enum { MARKET_UPKEEP = 1, MARKET_EXPIRE, MARKET_IMPORT, MARKET_NOTE, MARKET_INDEX };
-enum { BATCH_FILES = 16 };
+enum { BATCH_FILES = 16, RATINGS_JUDGED_MOST = 65536 };
 struct index;
 struct batch_item;
 /* A file of listings: those that are not out yet, and what became of the others. */

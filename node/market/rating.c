@@ -4,7 +4,7 @@
 #include "node/market/engine.h"
 #include "node/market/stub.h"
 
-enum { JUDGED_MOST = 65536, RATING_BYTES = 65536 };
+enum { RATING_BYTES = 65536 };
 #define REPLACE_MS (INT64_C(30) * 86400000)
 #define RATING_LIFE_MS (INT64_C(395) * 86400000)
 /* What map `judged` says: verdicts that stay as they are. */
@@ -51,8 +51,13 @@ static int funding_ok(struct market *m, struct core *c, const struct record_stub
 static void judged(struct market *m, const struct id *id, int err)
 {
     /* What is missing may come: a head of the issuer's that this node has not seen, say. */
-    if (m->judged.n < JUDGED_MOST && err != SOUK_EMISSING && err != SOUK_ENOT_FOUND)
-        map_put(&m->judged, id, (void *)(uintptr_t)(err ? &never : &counts)); /* NOLINT: only compared */
+    if (err == SOUK_EMISSING || err == SOUK_ENOT_FOUND)
+        return;
+    if (m->judged.n >= RATINGS_JUDGED_MOST) { /* anew: those that are looked at are soon there again */
+        map_free(&m->judged);
+        map_init(&m->judged, sizeof *id, m->rng);
+    }
+    map_put(&m->judged, id, (void *)(uintptr_t)(err ? &never : &counts)); /* NOLINT: only compared */
 }
 
 int market_rating_check(struct market *m, struct core *c, const struct record *rec, struct arena *a,

@@ -2,7 +2,7 @@
 #include "crypto/record.h"
 #include "crypto/sign.h"
 #include "node/gossip/place.h"
-#include "node/market/market.h"
+#include "node/market/engine.h"
 #include "node/market/stub.h"
 #include "tests/unit/store_help.h"
 
@@ -282,6 +282,25 @@ static void rating_is_refused_before_anything_is_published(void **state)
     change_free(ch);
 }
 
+static void many_ratings_of_others_do_not_keep_one_from_being_remembered(void **state)
+{
+    struct world *w = *state;
+    struct record_stub_proof p = proof_of(w, 1);
+    struct map *judged = &w->core.market->judged;
+    for (uint32_t i = 0; i < RATINGS_JUDGED_MOST; i++) {
+        struct id id = {{0}};
+        be32_put(id.b, i);
+        map_put(judged, &id, w);
+    }
+    rated(w, &w->buyer, &w->seller, 5, &p, now_ms - 5);
+    size_t refused, before = judged->n;
+    assert_true(before && before <= RATINGS_JUDGED_MOST);
+    w->funded = SOUK_EINVALID; /* asked again the rail would say no */
+    assert_int_equal(stars(w, &w->seller, &refused), 5);
+    assert_int_equal(refused, 0);
+    assert_int_equal(judged->n, before);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -293,6 +312,7 @@ int main(void)
         T(every_signature_is_asked_for),
         T(only_the_parties_rate_and_nobody_rates_themselves),
         T(rating_is_refused_before_anything_is_published),
+        T(many_ratings_of_others_do_not_keep_one_from_being_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
