@@ -5,8 +5,9 @@
                       [--churn_nodes 1000] [--attack_nodes 1000] [--seed 1]
                       [--from LOG]
 
-Runs build/bench/tests/sim_dht, keeps its `plot` lines in tests/bench/sim.txt, and writes tests/bench/SIM.md,
-dht_hops.svg, dht_churn.svg and dht_hostile.svg from them.  --nodes 1000,10000,100000 takes a quarter of an hour more of one
+Runs build/bench/tests/sim_dht, keeps its `plot` lines in tests/bench/sim.txt, and writes its section of
+tests/bench/RESULTS.md, dht_hops.svg, dht_churn.svg and dht_hostile.svg from them.  --nodes 1000,10000,100000
+takes a quarter of an hour more of one
 core.  --from draws from the lines of earlier runs (files that hold their output) instead of running."""
 import argparse
 import os
@@ -34,13 +35,13 @@ def table(head, rows):
 
 
 def report(kept):
-    """SIM.md and the plots from the kept lines."""
+    """The section of RESULTS.md and the plots, from the kept lines."""
     rows = sim_plot.lines("\n".join(kept))
     scale = {(int(r["nodes"]), r["kind"]): r for s, r in rows if s == "scale"}
     upkeep = {int(r["nodes"]): r for s, r in rows if s == "upkeep"}
     churn = sorted((r for s, r in rows if s == "churn"), key=lambda r: (r["nodes"], r["replaced"]))
     nodes = sorted({n for n, _ in scale})
-    out = ["# The DHT in simulation", "",
+    out = ["## The DHT in simulation", "",
            "Real engines in virtual time; the world is described in `tests/sim/dht_world.h`, the questions in "
            "`dht_scale.c` and `dht_churn.c`. Written by `tests/run bench sim`; the lines behind it, with the "
            "commands that printed them, are in `sim.txt`. Median / 99th percentile.", ""]
@@ -51,7 +52,7 @@ def report(kept):
                        for k in ("lookup", "get")] +
                       [("lookup, 99 %", [(n, scale[n, "lookup"]["hops_p99"]) for n in nodes])],
                       log_x=True, y_from=0)
-        out += ["## Hops against the number of nodes", "", "![hops](dht_hops.svg)", ""]
+        out += ["### Hops against the number of nodes", "", "![hops](dht_hops.svg)", ""]
         out += table(["nodes", "what", "success", "hops", "mean", "messages", "bytes", "virtual ms"],
                      [[f"{n:,}", k, f"{100 * r['success']:.3f}% of {r['tried']:.0f}",
                        f"{r['hops']:.0f} / {r['hops_p99']:.0f}", f"{r['hops_mean']:.2f}",
@@ -59,6 +60,9 @@ def report(kept):
                        f"{r['bytes']:,.0f} / {r['bytes_p99']:,.0f}", f"{r['ms']:,.0f} / {r['ms_p99']:,.0f}"]
                       for n in nodes for k in ("lookup", "put", "get") if (r := scale.get((n, k)))])
         out.append("")
+    said = [x[3:] for x in kept if x.startswith("#> ")]
+    if said:
+        out += ["As printed by an earlier run, without its `plot` lines:", "", "```"] + said + ["```", ""]
     if upkeep:
         out += table(["nodes", "upkeep of a quiet node, B/s", "memory a node, B", "peak RSS a node, B"],
                      [[f"{n:,}", f"{r['bytes_s']:.0f} / {r['bytes_s_p99']:.0f}", f"{r['memory']:,.0f}",
@@ -71,7 +75,7 @@ def report(kept):
                       [(f"{n:,} nodes, {h:g} h, 5% loss", [(r["replaced"], r["success"]) for r in churn
                                                           if (int(r["nodes"]), r["hours"]) == (n, h)])
                        for n, h in sizes], percent_x=True, percent_y=True)
-        out += ["## Success against churn", "", "![churn](dht_churn.svg)", ""]
+        out += ["### Success against churn", "", "![churn](dht_churn.svg)", ""]
         out += table(["nodes", "hours", "gone an hour later", "loss", "gets that succeed", "messages", "virtual ms",
                       "upkeep, B/s"],
                      [[f"{r['nodes']:,.0f}", f"{r['hours']:g}", f"{100 * r['replaced']:.0f}%",
@@ -85,15 +89,14 @@ def report(kept):
                       "nodes that are hostile", "gets that succeed",
                       [("defences on", [(r["share"], r["on"]) for r in hostile]),
                        ("defences off", [(r["share"], r["off"]) for r in hostile])], percent_x=True, percent_y=True)
-        out += ["## Success against hostile share", "", "![hostile](dht_hostile.svg)", "",
+        out += ["### Success against hostile share", "", "![hostile](dht_hostile.svg)", "",
                 "What the liars do, and every other attack: the table of threats in `spec/dht.md`.", ""]
         out += table(["nodes", "hostile", "defences off", "on", "plain gets, on", "messages", "virtual ms"],
                      [[f"{r['nodes']:,.0f}", f"{100 * r['share']:.0f}%", f"{100 * r['off']:.2f}%",
                        f"{100 * r['on']:.2f}%", f"{100 * r['plain']:.2f}%", f"{r['messages']:.0f}",
                        f"{r['ms']:,.0f}"] for r in hostile])
         out.append("")
-    with open(os.path.join(HERE, "SIM.md"), "w", encoding="utf-8") as f:
-        f.write("\n".join(out))
+    sim_plot.section(os.path.join(HERE, "RESULTS.md"), "sim", "\n".join(out))
 
 
 def main():
@@ -110,7 +113,7 @@ def main():
     if a.logs:
         for log in a.logs:
             with open(log, encoding="utf-8") as f:
-                kept += [x for x in f.read().splitlines() if x.startswith(("plot ", "# "))]
+                kept += [x for x in f.read().splitlines() if x.startswith(("plot ", "# ", "#> "))]
     else:
         for n in filter(None, a.nodes.split(",")):
             bad |= run(["dht", "--nodes", n, "--seed", a.seed], kept)

@@ -59,12 +59,26 @@ def draw(path, title, x_label, y_label, series, log_x=False, percent_x=False, pe
         line = " ".join(f"{px(x):.1f},{py(y):.1f}" for x, y in points)
         out.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
         out += [f'<circle cx="{px(x):.1f}" cy="{py(y):.1f}" r="3" fill="{colour}"/>' for x, y in points]
-        at = TOP + 14 + 16 * i
+        at = HEIGHT - BOTTOM - 12 - 16 * (len(series) - 1 - i)
         out += [f'<line x1="{LEFT + 12}" y1="{at - 4}" x2="{LEFT + 32}" y2="{at - 4}" stroke="{colour}" stroke-width="2"/>',
                 f'<text x="{LEFT + 38}" y="{at}">{escape(name)}</text>']
     out.append("</svg>\n")
     with open(path, "w", encoding="utf-8") as f:
         f.write("\n".join(out))
+
+
+def section(path, name, text):
+    """Replaces what stands between the marks of this name in a Markdown file, or appends it."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    try:
+        with open(path, encoding="utf-8") as f:
+            old = f.read()
+    except FileNotFoundError:
+        old = "# What was measured\nEach section is written by the command that it names.\n"
+    if begin in old:
+        old = old[:old.index(begin)] + old[old.index(end) + len(end):].lstrip("\n")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"{old.rstrip()}\n\n{begin}\n{text.rstrip()}\n{end}\n")
 
 
 def lines(text):

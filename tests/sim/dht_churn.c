@@ -1,6 +1,6 @@
 /* dht_churn.c: are values found while machines come and go?
  *
- *     tests/run sim dht_churn --nodes 4000 --hours 1 --seed 1 [--replaced 0.2] [--loss 0.05]
+ *     tests/run sim dht_churn --nodes 3000 --hours 1 --seed 1 [--replaced 0.2] [--loss 0.05]
  *                             [--clients 0.3] [--hidden 0.05] [--gets 2] [--warm_minutes 10]
  *                             [--explain 1]
  *     tests/run sim dht_churn24           10,000 nodes over 24 hours
@@ -304,7 +304,7 @@ fail:
 
 bool scenario_dht_churn(const struct scenario_args *args)
 {
-    return run(args, 4000, 1, 10);
+    return run(args, 3000, 1, 10);
 }
 
 bool scenario_dht_churn_24(const struct scenario_args *args)
