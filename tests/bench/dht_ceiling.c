@@ -7,7 +7,9 @@
 #include "dht_report.h"
 #include "node/host/streams.h"
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sodium.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 enum { BATCH = 16, SMALL = 100, LARGE = 900 };
@@ -114,6 +116,54 @@ static void sockets(size_t bytes, unsigned batch, const char *send, const char *
     close(b);
 }
 
+/* What it costs when every datagram finds its reader asleep: two threads throw one back and forth. */
+struct player {
+    int fd, turns;
+    struct sockaddr_storage other;
+};
+
+static void wait_for(int poll)
+{
+    struct epoll_event e;
+    while (epoll_wait(poll, &e, 1, -1) < 0)
+        ;
+}
+
+static void *play(void *arg)
+{
+    struct player *p = arg;
+    static _Thread_local uint8_t ball[2048];
+    struct epoll_event readable = {.events = EPOLLIN};
+    int poll = epoll_create1(0);
+    MUST(poll >= 0 && epoll_ctl(poll, EPOLL_CTL_ADD, p->fd, &readable) == 0);
+    for (int i = 0; i < p->turns; i++) {
+        wait_for(poll);
+        MUST(recv(p->fd, ball, sizeof ball, 0) == LARGE);
+        MUST(sendto(p->fd, ball, LARGE, 0, (struct sockaddr *)&p->other, sizeof(struct sockaddr_in)) ==
+             LARGE);
+    }
+    close(poll);
+    return NULL;
+}
+
+static void waking(void)
+{
+    enum { N = 20000 };
+    struct player a = {.turns = N}, b = {.turns = N};
+    static uint8_t ball[LARGE];
+    pthread_t one, two;
+    a.fd = socket_on_loopback(&b.other);
+    b.fd = socket_on_loopback(&a.other);
+    double t = cpu_us();
+    MUST(pthread_create(&one, NULL, play, &a) == 0 && pthread_create(&two, NULL, play, &b) == 0);
+    MUST(sendto(a.fd, ball, LARGE, 0, (struct sockaddr *)&a.other, sizeof(struct sockaddr_in)) == LARGE);
+    pthread_join(one, NULL);
+    pthread_join(two, NULL);
+    tell("send, wake, receive 900 B", (cpu_us() - t) / N / 2);
+    close(a.fd);
+    close(b.fd);
+}
+
 int main(void)
 {
     struct rng rng;
@@ -125,5 +175,6 @@ int main(void)
     sockets(SMALL, 1, "send 100 B", "receive 100 B");
     sockets(LARGE, 1, "send 900 B", "receive 900 B");
     sockets(LARGE, BATCH, "send 900 B, 16 a call", "receive 900 B, 16 a call");
+    waking();
     return 0;
 }

@@ -52,6 +52,7 @@ struct ready_list {
 };
 
 struct bench {
+    std::vector<std::unique_ptr<lt::io_context>> loops;
     std::vector<std::unique_ptr<lt::session>> nodes;
     ready_list ready;
     lt::dht::public_key pk;
@@ -106,7 +107,11 @@ std::unique_ptr<lt::session> open_node(bench &b, int i, int first_port)
     lift_limits(p);
     p.set_int(s::alert_mask, static_cast<int>(static_cast<std::uint32_t>(lt::alert_category::dht)));
     p.set_int(s::alert_queue_size, 100000);
-    auto node = std::make_unique<lt::session>(lt::session_params(p));
+    lt::session_params params(p);
+    auto node =
+        b.loops.empty()
+            ? std::make_unique<lt::session>(params)
+            : std::make_unique<lt::session>(params, *b.loops[static_cast<std::size_t>(i) % b.loops.size()]);
     node->set_alert_notify([&b, i] { b.ready.add(i); });
     if (i)
         node->add_dht_node({"127.0.0.1", first_port});
@@ -228,8 +233,12 @@ int main(int argc, char **argv)
     bench b;
     std::tie(b.pk, b.sk) = lt::dht::ed25519_create_keypair(lt::dht::ed25519_create_seed());
     b.putter.resize(static_cast<std::size_t>(few + puts + warm));
+    for (int i = report_option(argc, argv, "--loops", 0); i > 0; i--)
+        b.loops.push_back(std::make_unique<lt::io_context>());
     for (int i = 0; i < n; i++)
         b.nodes.push_back(open_node(b, i, port));
+    for (auto &loop : b.loops)
+        std::thread([&loop] { loop->run(); }).detach(); /* sessions keep it busy */
     std::this_thread::sleep_for(std::chrono::seconds(report_option(argc, argv, "--settle", 10)));
     std::printf("{\"setup\": \"libtorrent\", \"version\": \"%s\", \"nodes\": %d, \"table\": %.1f}\n",
                 lt::version(), n, mean_table(b));

@@ -1,12 +1,13 @@
 /* dht_souk.c: souk's side of `tests/run bench dht`: real engines with sealed datagrams over real sockets.
  *
- *   bench_dht_souk [--nodes 64] [--loops 64] [--puts 2000] [--few 400] [--warm 600] [--settle 10]
+ *   bench_dht_souk [--nodes 64] [--loops 0] [--puts 2000] [--few 400] [--warm 600] [--settle 10]
  * [--first-port 7800]
  *
- * As in the daemon: a libuv loop a node (its own thread; --loops fewer: several nodes share one), the same
- * sockets (node/host/udp), dht/seal around every datagram, the default knobs and budgets.  The putting node
- * signs each value and the engine verifies it again before it goes out; each node that stores it verifies
- * it; a getter verifies what it got, and this program compares it with what was put. */
+ * As in the daemon: libuv loops, the same sockets (node/host/udp), dht/seal around every datagram, the
+ * default knobs and budgets.  The engines share a loop (a thread) for each core, or as many as --loops
+ * says; with as many as nodes, each has its own thread, as 64 daemons would.  The putting node signs each
+ * value and the engine verifies it again before it goes out; each node that stores it verifies it; a getter
+ * verifies what it got, and this program compares it with what was put. */
 #include "crypto/base/err.h"
 #include "crypto/sign.h"
 #include "dht/dht.h"
@@ -324,7 +325,9 @@ int main(int argc, char **argv)
     int puts = report_option(argc, argv, "--puts", 2000), few = report_option(argc, argv, "--few", 400);
     int warm = report_option(argc, argv, "--warm", 600);
     nodes_n = report_option(argc, argv, "--nodes", 64);
-    loops_n = report_option(argc, argv, "--loops", nodes_n);
+    loops_n = report_option(argc, argv, "--loops", 0);
+    if (loops_n == 0)
+        loops_n = (int)uv_available_parallelism();
     int port = report_option(argc, argv, "--first-port", 7800);
     uint8_t seed[32] = "the author of the benchmark";
     MUST(sodium_init() >= 0 && network_make(&net, "bench", 0, 8, true) == 0);
