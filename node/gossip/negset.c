@@ -1,15 +1,15 @@
 #include "node/gossip/negset.h"
 #include <stdlib.h>
 
-enum { CHUNK = 100 };
+enum { CHUNK = 100, CHUNK_FIRST = 2 /* anybody can make topics of one record */ };
 
 struct sum {
     uint64_t w[4]; /* little-endian words */
 };
 struct chunk {
-    size_t n;
+    size_t n, cap; /* cap: items there is memory for, at most CHUNK */
     struct sum sum;
-    struct neg_item item[CHUNK];
+    struct neg_item item[];
 };
 struct negset {
     struct chunk **chunk;
@@ -59,6 +59,32 @@ static int compare(const struct neg_item *item, uint64_t created, const struct i
     return memcmp(&item->id, id, sizeof *id);
 }
 
+static size_t chunk_bytes(size_t cap)
+{
+    return sizeof(struct chunk) + cap * sizeof(struct neg_item);
+}
+
+static struct chunk *chunk_new(size_t cap)
+{
+    struct chunk *c = xcalloc(1, chunk_bytes(cap));
+    c->cap = cap;
+    return c;
+}
+
+/* Room for n items, n at most CHUNK. */
+static struct chunk *chunk_room(struct negset *s, size_t at, size_t n)
+{
+    struct chunk *c = s->chunk[at];
+    size_t cap = c->cap;
+    while (cap < n)
+        cap = cap * 2 < CHUNK ? cap * 2 : CHUNK;
+    if (cap != c->cap) {
+        c = s->chunk[at] = xrealloc(c, chunk_bytes(cap));
+        c->cap = cap;
+    }
+    return c;
+}
+
 struct negset *negset_new(void)
 {
     return xcalloc(1, sizeof(struct negset));
@@ -84,7 +110,10 @@ size_t negset_count(const struct negset *s)
 
 size_t negset_bytes(const struct negset *s)
 {
-    return sizeof *s + s->n * sizeof(struct chunk) +
+    size_t chunks = 0;
+    for (size_t i = 0; i < s->n; i++)
+        chunks += chunk_bytes(s->chunk[i]->cap);
+    return sizeof *s + chunks +
            s->cap * (sizeof *s->chunk + sizeof *s->first + sizeof *s->before_sum + sizeof *s->before_n);
 }
 
@@ -92,7 +121,7 @@ static void grow(struct negset *s)
 {
     if (s->n < s->cap)
         return;
-    s->cap = s->cap ? s->cap * 2 : 8;
+    s->cap = s->cap ? s->cap * 2 : 1;
     s->chunk = xrealloc(s->chunk, s->cap * sizeof(struct chunk *));
     s->first = xrealloc(s->first, s->cap * sizeof *s->first);
     s->before_sum = xrealloc(s->before_sum, s->cap * sizeof *s->before_sum);
@@ -156,7 +185,7 @@ static void insert_chunk(struct negset *s, size_t at, struct chunk *c)
 
 static void split(struct negset *s, size_t at)
 {
-    struct chunk *c = s->chunk[at], *rest = xcalloc(1, sizeof *rest);
+    struct chunk *c = s->chunk[at], *rest = chunk_new(CHUNK);
     /* Appending in time order is the rule: leave full chunks behind. */
     size_t keep = at + 1 == s->n ? CHUNK - 10 : CHUNK / 2;
     rest->n = c->n - keep;
@@ -170,7 +199,7 @@ static void split(struct negset *s, size_t at)
 bool negset_add(struct negset *s, uint64_t created, const struct id *id)
 {
     if (!s->n)
-        insert_chunk(s, 0, xcalloc(1, sizeof(struct chunk)));
+        insert_chunk(s, 0, chunk_new(CHUNK_FIRST));
     size_t at = chunk_for(s, created, id);
     if (s->chunk[at]->n == CHUNK) {
         split(s, at);
@@ -181,6 +210,7 @@ bool negset_add(struct negset *s, uint64_t created, const struct id *id)
     size_t i = place_in(c, created, id);
     if (i < c->n && compare(&c->item[i], created, id) == 0)
         return false;
+    c = chunk_room(s, at, c->n + 1);
     memmove(&c->item[i + 1], &c->item[i], (c->n - i) * sizeof *c->item);
     c->item[i] = (struct neg_item){created, *id};
     c->n++;
@@ -205,7 +235,8 @@ static bool merge(struct negset *s, size_t at)
 {
     if (at + 1 >= s->n || s->chunk[at]->n + s->chunk[at + 1]->n > CHUNK * 3 / 4)
         return false;
-    struct chunk *c = s->chunk[at], *next = s->chunk[at + 1];
+    const struct chunk *next = s->chunk[at + 1];
+    struct chunk *c = chunk_room(s, at, s->chunk[at]->n + next->n);
     memcpy(c->item + c->n, next->item, next->n * sizeof *next->item);
     c->n += next->n;
     sum_add(&c->sum, &next->sum);

@@ -527,11 +527,26 @@ static void what_is_learnt_from_one_message_is_bounded(void **state)
     pair_free(&p);
 }
 
+static void a_topic_of_one_record_costs_little(void **state)
+{
+    (void)state;
+    struct rng r;
+    rng_seed_u64(&r, 3);
+    struct negset *s = negset_new();
+    for (size_t n = 1; n <= 100; n++) {
+        struct neg_item item = random_item(&r, 1000);
+        assert_true(negset_add(s, item.created, &item.id));
+        assert_true(negset_bytes(s) < 250 + n * 90); /* 64,000 such topics are some 20 MB, not 300 */
+    }
+    negset_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(set_is_a_sorted_list_with_sums),
         cmocka_unit_test(set_takes_the_memory_it_says),
+        cmocka_unit_test(a_topic_of_one_record_costs_little),
         cmocka_unit_test(without_frames_a_session_finds_every_difference),
         cmocka_unit_test(with_frames_no_message_is_longer_and_rounds_settle),
         cmocka_unit_test(a_list_that_just_fills_the_frame_is_taken),
