@@ -123,7 +123,7 @@ static int do_backup(struct core *c, struct call *call, struct span params, stru
 
 static uint64_t spend_left(const struct core *c, const struct key_row *row)
 {
-    return row->spend_until_ms > c->now.mono_ms ? row->spend_until_ms - c->now.mono_ms : 0;
+    return key_spend_left_ms(row, c->now);
 }
 
 static int do_show(struct core *c, struct call *call, struct span params, struct arena *a, struct report *r)

@@ -32,6 +32,7 @@ static void ring_lock(struct key *key)
     key->pair = NULL;
     key->row.unlocked = false;
     key->row.spend_until_ms = 0;
+    key->row.spend_until_unix_ms = 0;
     prekeys_forget(key);
 }
 
@@ -277,8 +278,10 @@ int keys_unlock(struct keys *k, struct core *c, const struct identity *id, struc
     else
         e->pair = fresh.pair;
     e->row.unlocked = true;
-    if (spend_ms)
+    if (spend_ms) {
         e->row.spend_until_ms = c->now.mono_ms + spend_ms;
+        e->row.spend_until_unix_ms = c->now.unix_ms + (int64_t)spend_ms;
+    }
     prekeys_load(k, c, e);
     return 0;
 }
@@ -319,6 +322,13 @@ int keys_default(const struct keys *k, struct identity *out, struct report *r)
     return 0;
 }
 
+uint64_t key_spend_left_ms(const struct key_row *row, struct clock now)
+{
+    if (row->spend_until_ms <= now.mono_ms || row->spend_until_unix_ms <= now.unix_ms)
+        return 0;
+    return row->spend_until_ms - now.mono_ms;
+}
+
 int keys_sign(const struct keys *k, const struct core *c, const struct identity *id, enum key_use use,
               const struct id *hash, struct sig *out, struct report *r)
 {
@@ -327,7 +337,7 @@ int keys_sign(const struct keys *k, const struct core *c, const struct identity 
         return report_set(r, SOUK_ENOT_FOUND, "this is not an identity of this node");
     if (!e->pair)
         return report_set(r, SOUK_ELOCKED, "%s is locked: `souk unlock` opens it", e->row.name);
-    if (use == USE_SPEND && e->row.spend_until_ms < c->now.mono_ms)
+    if (use == USE_SPEND && !key_spend_left_ms(&e->row, c->now))
         return report_set(
             r, SOUK_ELOCKED,
             "this moves money: `souk unlock --for 15m` allows it for a while, or give --passphrase-file");

@@ -18,9 +18,14 @@ struct key_row {
     char name[61];
     bool unlocked;
     uint64_t spend_until_ms; /* on the monotonic clock; 0: no session */
+    int64_t
+        spend_until_unix_ms; /* and on that of the day: the first stands still while the machine sleeps */
 };
 
 /* Takes a copy of the node's Ed25519 secret key (64 bytes, libsodium layout) into locked memory. */
+/* How long an identity may still move money; 0: not now. */
+uint64_t key_spend_left_ms(const struct key_row *row, struct clock now);
+
 struct keys *keys_new(const uint8_t node_sk[static 64], bool cheap_kdf /* tests, demo */);
 void keys_free(struct keys *k);
 void keys_boot(struct keys *k, struct core *c); /* lists TABLE_KEY */

@@ -122,6 +122,10 @@ static void money_needs_a_session_that_ends(void **state)
     h->core.now.mono_ms += 60001;
     assert_int_equal(sign(h, &id, USE_SPEND), SOUK_ELOCKED);
     assert_int_equal(sign(h, &id, USE_DUTY), 0);
+    assert_int_equal(unlock(h, &id, "sesame", 60000), 0);
+    h->core.now.mono_ms += 1000;
+    h->core.now.unix_ms += 3600000; /* the machine slept: only one clock went on */
+    assert_int_equal(sign(h, &id, USE_SPEND), SOUK_ELOCKED);
     assert_int_equal(unlock(h, &id, "wrong", 60000), SOUK_EPASSPHRASE);
     assert_int_equal(sign(h, &id, USE_SPEND), SOUK_ELOCKED); /* a wrong passphrase opens no session */
     assert_int_equal(unlock(h, &id, "sesame", 60000), 0);
