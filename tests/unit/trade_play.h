@@ -7,7 +7,7 @@
 #include "tests/unit/trade_world.h"
 
 enum { PLAY_STEP = W_DELTA / 8, PLAY_FLYING = 1024, PLAY_SUBMITTED = 64 };
-enum { B, S, A, NOBODY_BAD = 9 };
+enum { B, S, A, U /* another arbiter, honest, whom the two may ask (rule 10) */, NOBODY_BAD = 9 };
 
 struct flying {
     size_t fact;
@@ -18,27 +18,35 @@ struct submission {
     int64_t at;
     struct fact_split split;
     unsigned signers;
-    bool late, honest;
+    bool late, honest, move;
+    size_t lock; /* of which it is a payout: the first, the second … */
 };
 struct play {
     struct world w;
     int bad;
-    struct id lock;
+    struct id lock;           /* that holds the money, */
+    size_t at;                /* the first or the second, */
+    int64_t rule_by, late_at; /* with its times */
+    bool moving;              /* the honest would rather have another arbiter */
     struct fact_split bought; /* what a friendly split would be */
     struct flying flying[PLAY_FLYING];
     size_t flying_n;
     struct submission submitted[PLAY_SUBMITTED];
     size_t submitted_n;
     int64_t fund_at, goods_at; /* when the rail locks, the goods arrive; 0: never */
-    bool short_lock, shipped, received, good, lost, dirty[3];
+    bool short_lock, shipped, received, good, lost, dirty[4];
     bool split_signed, split_ruled; /* an honest one signed a friendly split, co-signed a ruled one */
-    struct trade_state state[3];
-    struct fact_view held[3][W_FACTS];
+    struct trade_state state[4];
+    struct fact_view held[4][W_FACTS];
 };
 
 static bool play_chance(struct play *p, unsigned percent)
 {
     return rng_below(&p->w.rng, 100) < percent;
+}
+static bool amendment_same(const struct fact_amendment *a, const struct fact_amendment *b)
+{
+    return identity_eq(&a->arbiter, &b->arbiter) && a->rule_by == b->rule_by && a->late_at == b->late_at;
 }
 static bool play_content(const struct play *p)
 {
@@ -52,26 +60,52 @@ static int64_t play_delay(struct play *p, bool honest)
     return p->w.now + (int64_t)rng_below(&p->w.rng, most + 1);
 }
 
+static void play_send_to(struct play *p, int from, size_t fact, int to)
+{
+    if (to == from || p->w.people[to].has[fact] || p->flying_n == PLAY_FLYING)
+        return;
+    int64_t at = to == p->bad ? p->w.now : play_delay(p, from != p->bad);
+    p->flying[p->flying_n++] = (struct flying){fact, to, at};
+}
+
+static const struct trade_state *play_state(struct play *p, int who);
+
+/* Who is asked to decide, or decides on the second lock, hears what the arbiter hears. */
+static bool play_hears(struct play *p, int from)
+{
+    const struct trade_state *s = play_state(p, from);
+    return s->locks_n > 1 || s->asked[B].amendment || s->asked[S].amendment;
+}
+
 static void play_send(struct play *p, int from, size_t fact)
 {
     bool honest = from != p->bad;
-    for (int to = 0; to < 3; to++) {
-        if (to == from || (!honest && play_chance(p, 40)))
-            continue;
-        if (p->flying_n < PLAY_FLYING)
-            p->flying[p->flying_n++] =
-                (struct flying){fact, to, to == p->bad ? p->w.now : play_delay(p, honest)};
-    }
     p->dirty[from] = true;
+    for (int to = 0; to < 3; to++)
+        if (honest || !play_chance(p, 40))
+            play_send_to(p, from, fact, to);
+    if (honest ? play_hears(p, from) : play_chance(p, 60))
+        play_send_to(p, from, fact, U);
+}
+
+/* The file, for who is to decide: all but payouts of the lock that the money is in. */
+static void play_file(struct play *p, int from)
+{
+    for (size_t i = 0; i < p->w.facts_n; i++)
+        if (p->w.people[from].has[i] &&
+            (p->w.facts[i].e.kind != FACT_PAYOUT || !id_eq(&p->w.facts[i].body.payout.lock, &p->lock)))
+            play_send_to(p, from, i, U);
 }
 
 static size_t play_payout(struct play *p, int who, const struct fact_split *split)
 {
     struct id name;
     struct sig sig;
-    payout_name(&name, &p->w.net, &p->lock, split, NULL);
+    const struct trade_state *st = play_state(p, who);
+    struct id lock = who != p->bad && st->lock ? st->lock->id : p->lock;
+    payout_name(&name, &p->w.net, &lock, split, NULL);
     stand_in(&sig, p->w.people[who].key.b, &name);
-    BODY(payout, .lock = p->lock, .split = *split, .key = p->w.people[who].key, .sig = SPAN_OF(sig));
+    BODY(payout, .lock = lock, .split = *split, .key = p->w.people[who].key, .sig = SPAN_OF(sig));
     return world_fact(&p->w, who, FACT_PAYOUT, &body);
 }
 
@@ -79,8 +113,18 @@ static void play_submit(struct play *p, const struct fact_split *split, unsigned
                         bool honest)
 {
     assert_true(p->submitted_n < PLAY_SUBMITTED);
-    p->submitted[p->submitted_n++] =
-        (struct submission){play_delay(p, honest), *split, signers, late, honest};
+    p->submitted[p->submitted_n++] = (struct submission){.at = play_delay(p, honest),
+                                                         .split = *split,
+                                                         .signers = signers,
+                                                         .late = late,
+                                                         .honest = honest,
+                                                         .lock = p->at};
+}
+static void play_submit_move(struct play *p, bool honest)
+{
+    struct fact_split none = {0};
+    play_submit(p, &none, 1u << B | 1u << S, false, honest);
+    p->submitted[p->submitted_n - 1].move = true;
 }
 
 static const struct trade_state *play_state(struct play *p, int who)
@@ -95,6 +139,12 @@ static const struct trade_state *play_state(struct play *p, int who)
         p->dirty[who] = false;
     }
     return &p->state[who];
+}
+
+/* Whoever decides signs as the arbiter. */
+static unsigned play_bit(int who)
+{
+    return 1u << (who == U ? A : who);
 }
 
 /* Carries a move out: a fact that is sent, or a submission. */
@@ -114,7 +164,7 @@ static void play_do(struct play *p, int who, const struct move *m)
     case MOVE_COSIGN_RELEASE:
     case MOVE_COSIGN_REFUND:
         play_send(p, who, play_payout(p, who, &m->split));
-        play_submit(p, &m->split, m->with | 1u << who, false, true);
+        play_submit(p, &m->split, m->with | play_bit(who), false, true);
         break;
     case MOVE_ASK:
         play_send(p, who, say_request(&p->w, who, FACT_WISH_RELEASE, NULL));
@@ -138,7 +188,23 @@ static void play_do(struct play *p, int who, const struct move *m)
     case MOVE_SUBMIT:
         me->signed_kinds |= m->payout->kind;
         me->submitted_kinds |= m->payout->kind;
-        play_submit(p, &m->split, m->with | 1u << who, false, true);
+        play_submit(p, &m->split, m->with | play_bit(who), false, true);
+        break;
+    case MOVE_SIGN_MOVE:
+        play_send_to(p, who, say_move(&p->w, who), S);
+        p->dirty[who] = true;
+        break;
+    case MOVE_MOVE_ON:
+        me->signed_kinds |= PAYOUT_MOVE;
+        me->submitted_kinds |= PAYOUT_MOVE;
+        play_submit_move(p, true);
+        break;
+    case MOVE_ENROL:
+        play_send(p, who,
+                  say_enrol_next(&p->w, who,
+                                 play_state(p, who)->asked[B].amendment
+                                     ? play_state(p, who)->asked[B].amendment
+                                     : play_state(p, who)->asked[S].amendment));
         break;
     case MOVE_LATE:
         me->late = true;
@@ -158,6 +224,20 @@ static void play_do(struct play *p, int who, const struct move *m)
     default:
         break;
     }
+}
+
+/* Asks for another arbiter, or agrees to the one that the other asks for. */
+static void play_replace(struct play *p, int who)
+{
+    const struct fact_amendment *theirs = play_state(p, who)->asked[who == B ? S : B].amendment,
+                                *mine = play_state(p, who)->asked[who].amendment;
+    struct fact_amendment a;
+    if (!p->moving || (mine && (!theirs || amendment_same(mine, theirs))) ||
+        !play_chance(p, theirs ? 30 : 3))
+        return;
+    a = theirs ? *theirs : world_amendment(&p->w, U);
+    play_send(p, who, say_wish(&p->w, who, &a));
+    play_file(p, who);
 }
 
 /* What an owner does beside what the node does by itself. */
@@ -189,6 +269,12 @@ static void play_owner(struct play *p, int who, const struct move *m)
         else if (who == B && play_chance(p, 1))
             play_send(p, who, say_request(&p->w, who, FACT_WISH_SPLIT, &p->bought));
         break;
+    case MOVE_REPLACE:
+        play_replace(p, who);
+        break;
+    case MOVE_ENROL:
+        now = who == U && play_chance(p, 40);
+        break;
     case MOVE_RULE:
         if (play_chance(p, 20) || p->w.now + PLAY_STEP > p->state[who].lock->rule_by) {
             struct fact_split split;
@@ -205,13 +291,13 @@ static void play_owner(struct play *p, int who, const struct move *m)
 
 static void play_honest(struct play *p, int who)
 {
-    struct trade_party *me = &p->w.people[who].party;
     for (int round = 0; round < 8; round++) {
         const struct trade_state *s = play_state(p, who);
+        struct trade_party me = world_party(&p->w, s, who);
         struct move m;
         bool did = false;
         for (int what = 0; what < MOVES_MAX && !did; what++) {
-            trade_may(s, me, (enum trade_move)what, p->w.now, &m, NULL);
+            trade_may(s, &me, (enum trade_move)what, p->w.now, &m, NULL);
             did = m.automatic && what != MOVE_OPEN;
             if (did)
                 play_do(p, who, &m);
@@ -220,8 +306,10 @@ static void play_honest(struct play *p, int who)
             break;
     }
     for (int what = 0; what < MOVES_MAX; what++) {
+        const struct trade_state *s = play_state(p, who);
+        struct trade_party me = world_party(&p->w, s, who);
         struct move m;
-        if (trade_may(play_state(p, who), me, (enum trade_move)what, p->w.now, &m, NULL) == 0)
+        if (trade_may(s, &me, (enum trade_move)what, p->w.now, &m, NULL) == 0)
             play_owner(p, who, &m);
     }
 }
@@ -262,8 +350,27 @@ static void play_bad_submits(struct play *p)
         if (play_chance(p, 50) && (s->lock->payouts[i].signers & ~(1u << p->bad)))
             play_submit(p, &s->lock->payouts[i].split, s->lock->payouts[i].signers | 1u << p->bad, false,
                         false);
-    if (p->w.now >= p->w.terms.late_at)
+    if (p->w.now >= p->late_at)
         play_submit(p, &s->lock->late, 0, true, false);
+}
+
+/* Asks for, signs and submits moves as it likes. */
+static void play_bad_moves(struct play *p)
+{
+    const struct trade_state *s = play_state(p, p->bad);
+    if (p->bad > S || s->lock == NULL || !trade_open(s) || p->w.receipts_n == 0)
+        return;
+    const struct fact_amendment *theirs = s->asked[p->bad == B ? S : B].amendment;
+    struct fact_amendment a = theirs ? *theirs : world_amendment(&p->w, U);
+    if (play_chance(p, 50))
+        play_send(p, p->bad, say_wish(&p->w, p->bad, &a));
+    s = play_state(p, p->bad);
+    if (s->next && p->bad == B)
+        play_send_to(p, B, say_move(&p->w, B), S);
+    p->dirty[p->bad] = true;
+    for (size_t i = 0; s->next && p->bad == S && i < s->lock->payouts_n; i++)
+        if (s->lock->payouts[i].kind == PAYOUT_MOVE && p->submitted_n < PLAY_SUBMITTED)
+            play_submit_move(p, false);
 }
 
 static void play_bad(struct play *p)
@@ -271,7 +378,7 @@ static void play_bad(struct play *p)
     struct fact_split split = play_any_split(p);
     if (p->w.facts_n + 16 > W_FACTS)
         return;
-    switch (rng_below(&p->w.rng, 9)) {
+    switch (rng_below(&p->w.rng, 10)) {
     case 0:
     case 1:
         play_send(p, p->bad, play_payout(p, p->bad, &split));
@@ -297,6 +404,9 @@ static void play_bad(struct play *p)
             p->short_lock = play_chance(p, 20);
         }
         break;
+    case 8:
+        play_bad_moves(p);
+        break;
     case 7:
         if (p->bad == S && !p->shipped && p->w.receipts_n) {
             p->shipped = true;
@@ -318,7 +428,29 @@ static void play_bad(struct play *p)
 
 static void play_all_dirty(struct play *p)
 {
-    p->dirty[0] = p->dirty[1] = p->dirty[2] = true;
+    p->dirty[0] = p->dirty[1] = p->dirty[2] = p->dirty[3] = true;
+}
+
+/* The money goes to the next lock; what went to the rail for the one before is over. */
+static void play_rail_moves(struct play *p)
+{
+    const struct trade_state *s = world_state(&p->w, -1);
+    if (s->next == NULL)
+        return; /* a wish changed meanwhile: the rail knows no such lock */
+    enum trade_funding how = p->w.receipts[p->at].funding;
+    p->lock = s->next->id;
+    p->rule_by = s->next->rule_by;
+    p->late_at = s->next->late_at;
+    rail_move(&p->w);
+    p->w.receipts[++p->at].funding = how;
+    for (int i = 0; i < W_PEOPLE; i++) {
+        p->w.people[i].party.signed_kinds = p->w.people[i].party.submitted_kinds = 0;
+        p->w.people[i].party.late = false;
+    }
+    play_all_dirty(p);
+    for (int i = B; i <= S; i++)
+        if (i != p->bad)
+            play_file(p, i);
 }
 
 static void play_rail(struct play *p)
@@ -335,13 +467,19 @@ static void play_rail(struct play *p)
     }
     for (size_t i = 0; i < p->submitted_n; i++) {
         struct submission *s = &p->submitted[i];
-        if (s->at > w->now || r->settled || w->receipts_n == 0)
+        r = &w->receipts[p->at];
+        if (s->at > w->now || r->settled || w->receipts_n == 0 || s->lock != p->at)
             continue;
-        struct trade_lock lock = {.rule_by = w->terms.rule_by};
-        bool good = s->late ? w->now >= w->terms.late_at : trade_signers_settle(&lock, s->signers, w->now);
+        struct trade_lock lock = {.rule_by = p->rule_by};
+        bool good = s->late ? w->now >= p->late_at : trade_signers_settle(&lock, s->signers, w->now);
         assert_true(good || !s->honest);
-        if (good) {
-            rail_settle(w, &s->split, s->late);
+        if (good && s->move) {
+            play_rail_moves(p);
+        } else if (good) {
+            r->seq++;
+            r->settled = true;
+            r->late = s->late;
+            r->split = s->split;
             play_all_dirty(p);
         }
     }
@@ -357,10 +495,10 @@ static void play_world(struct play *p)
         world_tell(w, f->fact, f->to);
         p->dirty[f->to] = true;
         const struct fact_view *v = &w->facts[f->fact];
-        if (f->to == A && v->e.kind == FACT_DISPUTE) {
+        if (f->to >= A && v->e.kind == FACT_DISPUTE) {
             int who = identity_eq(&v->e.author, &w->terms.buyer) ? B : S;
-            if (w->people[A].party.dispute_arrived[who] == 0)
-                w->people[A].party.dispute_arrived[who] = w->now;
+            if (w->people[f->to].party.dispute_arrived[who] == 0)
+                w->people[f->to].party.dispute_arrived[who] = w->now;
         }
     }
     if (p->shipped && !p->received && !p->lost && p->goods_at && w->now >= p->goods_at) {
@@ -387,14 +525,17 @@ static void play(struct play *p, uint64_t seed)
     p->bought = (struct fact_split){.buyer = 3000, .seller = 7000};
     world_ready(&p->w);
     p->lock = world_state(&p->w, -1)->lock->id;
+    p->rule_by = p->w.terms.rule_by;
+    p->late_at = p->w.terms.late_at;
+    p->moving = play_chance(p, 40);
     play_all_dirty(p);
-    while (p->w.now <= p->w.terms.late_at + 4 * W_DELTA) {
+    while (p->w.now <= p->late_at + 4 * W_DELTA) {
         play_rail(p);
         play_world(p);
         /* Whatever it does last, the others have time to answer before the curtain falls. */
-        if (p->bad < 3 && p->w.now <= p->w.terms.late_at + W_DELTA && play_chance(p, 15))
+        if (p->bad < 3 && p->w.now <= p->late_at + W_DELTA && play_chance(p, 15))
             play_bad(p);
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < 4; i++)
             if (i != p->bad)
                 play_honest(p, i);
         p->w.now += PLAY_STEP;

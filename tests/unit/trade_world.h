@@ -266,7 +266,10 @@ static struct trade_party world_party(struct world *w, const struct trade_state 
     enum trade_role role = trade_role_of(s, &identity);
     me.asked_role = trade_asked_of(s, &identity, &me.asked);
     me.next = role == TRADE_NOBODY && me.asked;
-    me.role = me.next ? me.asked_role : role == TRADE_NOBODY ? me.role : role;
+    if (me.next)
+        me.role = me.asked_role;
+    else if (role != TRADE_NOBODY || s->agreed) /* who decided before has no part any more */
+        me.role = role;
     return me;
 }
 static int world_move(struct world *w, int who, enum trade_move what, struct move *m)
@@ -430,11 +433,11 @@ static size_t say_move(struct world *w, int by)
 }
 
 /* ---- the rail ---- */
-/* Spends the first lock into the next one, which is funded thereby. */
+/* Spends the present lock into the next one, which is funded thereby. */
 static void rail_move(struct world *w)
 {
     const struct trade_state *s = world_state(w, -1);
-    struct trade_receipt *r = &w->receipts[0];
+    struct trade_receipt *r = &w->receipts[w->receipts_n - 1];
     assert_non_null(s->next);
     r->seq++;
     r->settled = r->moved = true;
