@@ -190,9 +190,10 @@ bool wallet_take(struct rails *r, struct core *c, const struct identity *owner,
 }
 
 /* ---- answers ---- */
-/* The first note made is somebody else's: its opening goes to them with the receipt. */
-static void tell(struct rails *r, struct core *c, const struct ledger_pending *p, const struct transfer *t,
-                 const struct ledger_receipt *receipt, struct change *into)
+/* The first note made is somebody else's: its opening goes to them with the receipt.  Without it they could
+ * never spend it: an error (the identity is locked, the outbox full) leaves the answer for later. */
+static int tell(struct rails *r, struct core *c, const struct ledger_pending *p, const struct transfer *t,
+                const struct ledger_receipt *receipt, struct change *into)
 {
     static const struct id none;
     struct buf note = {0}, letter = {0};
@@ -200,7 +201,7 @@ static void tell(struct rails *r, struct core *c, const struct ledger_pending *p
     if (keys_own(c->keys, &p->to)) {
         wallet_take(r, c, &p->to, &t->body.issuer, &t->body.makes[0], LEDGER_HOLDER_IDENTITY, &none,
                     receipt, p->words, into);
-        return;
+        return 0;
     }
     ledger_note_encode(&note, &t->body.makes[0]);
     struct ledger_opening m = {.issuer = t->body.issuer,
@@ -210,11 +211,13 @@ static void tell(struct rails *r, struct core *c, const struct ledger_pending *p
                                .words = p->words};
     ledger_opening_encode(&letter, &m);
     struct report rep = {0};
-    if (outbox_send(c->outbox, c, &p->owner, &p->to, &t->id, LETTER_OPENING, buf_view(&letter), into, &id,
-                    &rep))
-        log_line(LOG_WARN, "rail", "a note's opening could not be sent: %s", rep.text);
+    int err = outbox_send(c->outbox, c, &p->owner, &p->to, &t->id, LETTER_OPENING, buf_view(&letter), into,
+                          &id, &rep);
+    if (err)
+        log_line(LOG_INFO, "rail", "a note's opening cannot be sent yet: %s", rep.text);
     buf_free(&note);
     buf_free(&letter);
+    return err;
 }
 
 static void settle_draw(struct core *c, const struct transfer *t, struct change *into)
@@ -271,8 +274,10 @@ void wallet_entered(struct rails *r, struct core *c, const struct ledger_entered
     if (p.minor)
         move(ch, &p.owner, &m->issuer, &m->receipt, c->now.unix_ms, p.minor, p.words);
     settle_draw(c, &t, ch);
-    if (p.has_to)
-        tell(r, c, &p, &t, &m->receipt, ch);
+    if (p.has_to && tell(r, c, &p, &t, &m->receipt, ch)) {
+        change_free(ch); /* still pending: the issuer is asked again, and gives the same receipt */
+        return;
+    }
     fx_commit(c->fx, ch);
     if (p.has_lock)
         watch_look(r, c, &p.lock);

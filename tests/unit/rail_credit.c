@@ -44,6 +44,29 @@ static void a_lost_answer_and_a_restart_change_nothing(void **state)
     nodes_down();
 }
 
+static void a_payer_that_is_locked_when_the_receipt_comes_tells_the_payee_later(void **state)
+{
+    (void)state;
+    struct id t;
+    nodes_up(false);
+    mint(ALICE, 500);
+    assert_int_equal(pay(ALICE, BOB, 100, &t), 0);
+    N.mute[ALICE] = true; /* started again, and not yet unlocked */
+    later(5);
+    assert_int_equal(rails_outcome(N.p[ALICE].core.rails, &N.p[ALICE].core, &t), SOUK_EBUSY);
+    post();
+    assert_int_equal(balance(BOB), 0);
+    restart(ALICE);
+    N.mute[ALICE] = false;
+    later(1000);
+    post();
+    assert_int_equal(rails_outcome(N.p[ALICE].core.rails, &N.p[ALICE].core, &t), 0);
+    assert_int_equal(view_ledger_size(N.p[ISSUER].core.view), 2); /* entered once */
+    assert_int_equal(balance(ALICE), 400);
+    assert_int_equal(balance(BOB), 100);
+    nodes_down();
+}
+
 static struct change *unsent_payment(int64_t minor, struct id *t)
 {
     struct party *p = &N.p[ALICE];
@@ -391,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(notes_minted_can_be_paid_on_and_change_comes_back),
         cmocka_unit_test(a_lost_answer_and_a_restart_change_nothing),
+        cmocka_unit_test(a_payer_that_is_locked_when_the_receipt_comes_tells_the_payee_later),
         cmocka_unit_test(a_double_spend_is_refused_for_good_by_the_leaf_that_came_first),
         cmocka_unit_test(of_two_spends_under_way_at_once_one_is_entered),
         cmocka_unit_test(a_member_draws_within_the_limit_and_the_sum_of_all_stays_zero),

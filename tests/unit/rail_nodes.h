@@ -49,6 +49,7 @@ static struct nodes {
     struct letter letters[32];
     size_t letters_n;
     bool deaf[NODES];           /* frames to it are lost */
+    bool mute[NODES];           /* its letters are refused: its identity is locked */
     int changed, refused_first; /* refusals that showed what came first */
 } N;
 
@@ -59,6 +60,9 @@ int outbox_send(struct outbox *o, struct core *c, const struct identity *from, c
 {
     (void)o, (void)c, (void)thread, (void)into, (void)r;
     assert_int_equal(kind, LETTER_OPENING);
+    for (int i = 0; i < NODES; i++)
+        if (N.mute[i] && identity_eq(&N.p[i].me, from))
+            return SOUK_ELOCKED;
     struct letter *l = &N.letters[N.letters_n++];
     memset(l, 0, sizeof *l);
     l->from = *from;
