@@ -100,8 +100,8 @@ const struct command commands[] = {
     {"arbiter", "cases", "arbiter.cases", NULL, "cases: trade phase title total_text turn next", NULL,
      false, NULL},
     {"arbiter", "case", "arbiter.case", "trade",
-     "claims: by answer arrived claim; file: by no time kind text; missing: what; stories: by no first "
-     "second",
+     "claims: by answer arrived claim; file: by no time kind text; messages: from time proof text; "
+     "missing: what; stories: by no first second",
      NULL, false, NULL},
     {"arbiter", "consent", "arbiter.consent", "trade", NULL, NULL, false, NULL},
     {"arbiter", "rule", "arbiter.rule", "trade split reasons", NULL, NULL, true, NULL},

@@ -1,10 +1,11 @@
 /* calls_case.c: the file of a case, for who decides. */
 #include "node/api/calls_trade.h"
 #include "node/market/market.h"
+#include "node/outbox/outbox.h"
 #include "node/trade/terms.h"
 #include <stdlib.h>
 
-enum { VIEW_ARENA = 24 << 20, FILE_MOST = 500, MISSING_MOST = 32 };
+enum { VIEW_ARENA = 24 << 20, FILE_MOST = 500, MISSING_MOST = 32, MESSAGES_MOST = 128 };
 
 static void show_contract(struct core *c, const struct trade_view *v, struct arena *a,
                           struct api_arbiter_case_result *res)
@@ -85,6 +86,55 @@ static void show_file(struct core *c, const struct trade_view *v, struct arena *
     res->file_n = row ? n : 0;
 }
 
+/* ---- what the two wrote to each other ---- */
+struct said {
+    struct id letter;
+    int rank; /* how well it is proven */
+};
+
+static void add_said(struct core *c, const struct trade_view *v, const struct fact_view *f, size_t i,
+                     struct said *seen, struct api_said *row, size_t *n)
+{
+    static const char *const proofs[] = {"NOT proven: only the other says so", "its author says so",
+                                         "signed by its author"};
+    struct outbox_message_row m;
+    bool proven;
+    size_t at = 0;
+    if (!trade_words_read(c, v, f, i, &m, &proven))
+        return;
+    int rank = !proven ? 0 : f->body.evidence.messages[i].has_sig ? 2 : 1;
+    while (at < *n && !id_eq(&seen[at].letter, &m.letter))
+        at++;
+    if (at == MESSAGES_MOST || (at < *n && seen[at].rank >= rank))
+        return;
+    *n += at == *n;
+    seen[at] = (struct said){m.letter, rank};
+    row[at] = (struct api_said){.from = span_str(trade_author_name(v, &m.from)),
+                                .time = m.created,
+                                .text = m.text,
+                                .proof = span_str(proofs[rank])};
+}
+
+static int said_by_time(const void *x, const void *y)
+{
+    const struct api_said *a = x, *b = y;
+    return a->time < b->time ? -1 : a->time > b->time;
+}
+
+static void show_messages(struct core *c, const struct trade_view *v, struct arena *a,
+                          struct api_arbiter_case_result *res)
+{
+    struct api_said *row = arena_array(a, MESSAGES_MOST, sizeof *row);
+    struct said *seen = arena_array(a, MESSAGES_MOST, sizeof *seen);
+    for (size_t i = 0; row && seen && i < v->facts_n; i++)
+        if (v->facts[i].e.kind == FACT_EVIDENCE && v->facts[i].body.evidence.has_messages)
+            for (size_t k = 0; k < v->facts[i].body.evidence.messages_n; k++)
+                add_said(c, v, &v->facts[i], k, seen, row, &res->messages_n);
+    if (row)
+        qsort(row, res->messages_n, sizeof *row, said_by_time);
+    res->messages = row;
+}
+
 static const struct fact_view *fact_of(const struct trade_view *v, const struct id *id)
 {
     for (size_t i = 0; i < v->facts_n; i++)
@@ -135,6 +185,7 @@ int do_case(struct core *c, struct call *call, struct span params, struct arena 
         show_contract(c, &v, a, &res);
         show_claims(&v, a, &res);
         show_file(c, &v, a, &res);
+        show_messages(c, &v, a, &res);
         show_doubts(c, &v, a, &res);
         res.may_rule = trade_may(v.state, &v.me, MOVE_RULE, c->now.unix_ms, &rule, NULL) == 0;
         res.has_why = !res.may_rule;

@@ -170,6 +170,8 @@ struct opened {
     struct id id;
     struct mail_letter letter;
     struct span bytes, where;
+    struct sig sig;
+    struct xkey prekey;
 };
 int letter_open(struct opened *out, struct buf *plain, const struct network *net,
                 const struct mail_envelope *e, const uint8_t sk[static 32], struct arena *a);
@@ -220,8 +222,8 @@ void box_read(struct box *out, const struct mail_box *m);
 /* ---- threads.c ---- */
 bool threads_blocked(struct core *c, const struct identity *who);
 bool threads_known(struct core *c, const struct identity *who);
-void threads_add(struct outbox *o, struct core *c, struct change *into, const struct mail_letter *m,
-                 const struct id *letter, struct span bytes, bool sent);
+void threads_add(struct core *c, struct change *into, const struct mail_letter *m, const struct id *letter,
+                 struct span bytes, const struct opened *came /* NULL: we sent it */);
 
 /* ---- boxes.c ---- */
 int boxes_key(struct core *c, const struct identity *who, uint8_t sk[static 64], uint8_t pk[static 32]);

@@ -63,6 +63,8 @@ int letter_open(struct opened *out, struct buf *plain, const struct network *net
         return err;
     out->bytes = inner.letter;
     out->where = inner.has_where ? inner.where : span(NULL, 0);
+    out->sig = inner.sig;
+    out->prekey = e->prekey;
     letter_id(&out->id, net, inner.letter);
     letter_signed_hash(&hash, net, &out->id, &e->prekey, out->where);
     /* A letter to somebody else, sealed again by whoever could read it, is not a letter to us. */

@@ -234,7 +234,7 @@ int outbox_send(struct outbox *o, struct core *c, const struct identity *from, c
         be64_put(at, (uint64_t)c->now.unix_ms);
         change_put(into, TABLE_DRAFT, row_key(key, "met", to), SPAN_OF(at));
         if (kind == LETTER_MESSAGE)
-            threads_add(o, c, into, &m, letter, buf_view(&bytes), true);
+            threads_add(c, into, &m, letter, buf_view(&bytes), NULL);
     }
     buf_wipe(&bytes);
     return err;

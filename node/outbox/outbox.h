@@ -94,6 +94,22 @@ typedef bool outbox_message_fn(void *arg, const struct outbox_message_row *row);
 void outbox_messages(struct core *c, const struct identity *as, const struct id *thread, size_t limit,
                      outbox_message_fn *fn, void *arg);
 
+/* Messages with what proves them, so that one of the two can show them to a third.  Ours need none: that we
+ * hand them over says it. */
+struct outbox_handed {
+    struct span letter, where;
+    bool has_sig;
+    struct sig sig;
+    struct xkey prekey;
+};
+typedef bool outbox_handed_fn(void *arg, const struct outbox_handed *m);
+void outbox_hand(struct core *c, const struct id *thread, outbox_handed_fn *fn,
+                 void *arg); /* newest first */
+/* What `by` hands over, read: 0 when its author wrote it; SOUK_ESIGNATURE (with out filled in), SOUK_EFORM.
+ */
+int outbox_handed_check(struct outbox_message_row *out, const struct network *net,
+                        const struct outbox_handed *m, const struct identity *by);
+
 /* hooks->letter is called for every fact, opening and recall that came, inside handling.  The room adds
  * what keeps it to outbox_taking (borrowed for the call) and answers 0                       acknowledged
  * once its operations are committed.  They come first in the change and may answer STORED or DUPLICATE;

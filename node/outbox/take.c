@@ -192,7 +192,7 @@ static void keep_letter(struct outbox *o, struct core *c, const struct opened *l
     ((struct arrival *)ch->carry)->room_ops = ch->ops_n;
     put_seen(c, ch, &a->letter, a->verdict);
     if (!err && !blocked && a->kind == LETTER_MESSAGE)
-        threads_add(o, c, ch, &l->letter, &a->letter, l->bytes, false);
+        threads_add(c, ch, &l->letter, &a->letter, l->bytes, l);
     if (blocked) /* acknowledged like any other, and not told to anybody */
         ((struct arrival *)ch->carry)->kind = 0;
     map_put(&o->flight, &a->letter, o);

@@ -1,6 +1,8 @@
 /* threads.c: what was said, in threads, and who may say it. */
 #include "api.gen.h"
 #include "crypto/hash.h"
+#include "crypto/sign.h"
+#include "crypto/wire/cursor.h"
 #include "node/outbox/engine.h"
 #include <stdlib.h>
 
@@ -61,21 +63,71 @@ static void add_event(struct core *c, struct change *into, const struct mail_let
     buf_free(&b);
 }
 
-void threads_add(struct outbox *o, struct core *c, struct change *into, const struct mail_letter *m,
-                 const struct id *letter, struct span bytes, bool sent)
+void threads_add(struct core *c, struct change *into, const struct mail_letter *m, const struct id *letter,
+                 struct span bytes, const struct opened *came)
 {
     uint8_t key[THREAD_KEY_BYTES];
     struct buf b = {0};
-    (void)o;
-    bool request = !sent && !threads_known(c, &m->from);
+    struct mail_kept k = {.letter = bytes, .sent = !came, .request = came && !threads_known(c, &m->from)};
+    if (came) { /* what proves to others that it was written */
+        k.has_sig = k.has_prekey = k.has_where = true;
+        k.sig = came->sig;
+        k.prekey = came->prekey;
+        k.where = came->where;
+    }
     memcpy(key, m->thread.b, 32);
     be64_put(key + 32, (uint64_t)m->created);
     memcpy(key + 40, letter->b, 32);
-    mail_kept_encode(&b, &(struct mail_kept){.letter = bytes, .sent = sent, .request = request});
+    mail_kept_encode(&b, &k);
     change_put(into, TABLE_THREAD, SPAN_OF(key), buf_view(&b));
-    if (!sent)
-        add_event(c, into, m, letter, request);
+    if (came)
+        add_event(c, into, m, letter, k.request);
     buf_free(&b);
+}
+
+/* ---- handing over ---- */
+struct hand {
+    outbox_handed_fn *fn;
+    void *arg;
+};
+static bool hand_row(void *arg, struct span key, struct span value)
+{
+    struct hand *h = arg;
+    struct mail_kept k;
+    if (key.n != THREAD_KEY_BYTES || mail_kept_decode(&k, value, NULL, NULL) ||
+        (!k.sent && !(k.has_sig && k.has_prekey))) /* kept by an earlier version: nothing proves it */
+        return true;
+    struct outbox_handed m = {.letter = k.letter,
+                              .has_sig = !k.sent,
+                              .sig = k.sig,
+                              .prekey = k.prekey,
+                              .where = k.has_where ? k.where : span(NULL, 0)};
+    return h->fn(h->arg, &m);
+}
+
+void outbox_hand(struct core *c, const struct id *thread, outbox_handed_fn *fn, void *arg)
+{
+    struct hand h = {fn, arg};
+    view_scan_back(c->view, TABLE_THREAD, SPAN_OF(*thread), hand_row, &h);
+}
+
+int outbox_handed_check(struct outbox_message_row *out, const struct network *net,
+                        const struct outbox_handed *m, const struct identity *by)
+{
+    struct mail_letter l;
+    struct id hash;
+    int err = mail_letter_decode(&l, m->letter, NULL, NULL);
+    if (err)
+        return err;
+    if (l.kind != LETTER_MESSAGE || l.body.n > LETTER_TEXT_MOST || !utf8_ok(l.body, true))
+        return SOUK_EFORM;
+    *out = (struct outbox_message_row){
+        .thread = l.thread, .from = l.from, .to = l.to, .created = l.created, .text = l.body};
+    letter_id(&out->letter, net, m->letter);
+    if (!m->has_sig)
+        return identity_eq(by, &l.from) ? 0 : SOUK_ESIGNATURE;
+    letter_signed_hash(&hash, net, &out->letter, &m->prekey, m->where);
+    return sign_check(l.from.b, &hash, &m->sig) ? 0 : SOUK_ESIGNATURE;
 }
 
 /* ---- listing ---- */

@@ -447,7 +447,8 @@ int act_dispute(struct say *s, struct span claim, const struct fact_split *want)
     if (want)
         d.want = *want;
     fact_dispute_encode(&body, &d);
-    return say_body(s, FACT_DISPUTE, &body);
+    int err = say_body(s, FACT_DISPUTE, &body);
+    return err ? err : say_words(s);
 }
 
 int trades_dispute(struct trades *t, struct core *c, const struct id *trade, struct span claim,

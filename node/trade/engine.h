@@ -122,6 +122,7 @@ enum { SAY_PEOPLE = 8 };
 size_t say_people(const struct trade_view *v, const struct identity **out);
 /* May this person have that fact, which lies here? */
 bool say_shareable(const struct trade_view *v, const struct fact_view *f, const struct identity *to);
+int say_words(struct say *s); /* words.c: hands over what the two wrote to each other */
 /* recall.c: both 1 when there is nothing to do. */
 int recall_answer(struct say *s, struct entry *e);
 int recall_ask(struct say *s); /* while frozen: asks, waits, and resumes under a new epoch */

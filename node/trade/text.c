@@ -76,6 +76,8 @@ static const char *late_text(const struct fact_view *f, struct arena *a)
     case FACT_CASE:
         return f->body.taken.taken ? "takes the dispute" : "the dispute came too late";
     case FACT_EVIDENCE:
+        if (f->body.evidence.has_messages && !f->body.evidence.has_text)
+            return arena_printf(a, "hands over %zu messages between the two", f->body.evidence.messages_n);
         return quoted(a, "adds to the file", f->body.evidence.has_text, f->body.evidence.text);
     case FACT_NOTE:
         return quoted(a, "writes", true, f->body.note.text);

@@ -80,6 +80,11 @@ size_t trade_recall_told(const struct trade_view *v, size_t *asked);
 bool trades_busy(struct trades *t, struct core *c, const struct id *trade);
 /* What a fact says, for a person, in the arena. */
 const char *trade_fact_text(struct core *c, const struct fact_view *f, struct arena *a);
+/* The i-th message of an evidence: false when it is none between buyer and seller; *proven: its author
+ * wrote it. */
+struct outbox_message_row;
+bool trade_words_read(struct core *c, const struct trade_view *v, const struct fact_view *f, size_t i,
+                      struct outbox_message_row *out, bool *proven);
 /* "buyer" …, or "other". */
 const char *trade_author_name(const struct trade_view *v, const struct identity *who);
 /* What the facts speak of that is not here, each in words, at most `most`; how many. */

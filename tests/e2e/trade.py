@@ -160,7 +160,11 @@ def issuer_away(b):
 def case(b):
     """A dispute with words and a picture, and the file that the arbiter judges by."""
     s = int(1000 * SLOW)
-    t = b.offers(b.lists("A lens with a scratch", 4000), valid_ms=3 * s, fund_ms=1000, ship_ms=1000, deliver_ms=1000,
+    listing = b.lists("A lens with a scratch", 4000)
+    for who, whom, text in ((b.bo, b.sara, "Is it whole?"), (b.sara, b.bo, "Without a scratch, I promise.")):
+        who.call("message.send", to=whom.id, about=listing, text=text)
+        c.that(becomes(lambda whom=whom, text=text: any(m["text"] == text for m in whom.messages())), f"\"{text}\" arrives")
+    t = b.offers(listing, valid_ms=3 * s, fund_ms=1000, ship_ms=1000, deliver_ms=1000,
                  inspect_ms=20 * s).ship()
     status, out, said = b.bo.souk("--json", "photo", "add", str(PHOTO))
     c.that(status == 0, "the buyer takes a picture of it", said)
@@ -184,6 +188,9 @@ def case(b):
     c.that(file["fee_minor"] == 120 and file["locked_minor"] == 4000 and not file["stories"], "what it is about, and no two stories", file)
     c.that([p.hex() for e in file["file"] for p in e.get("photos", [])] == [root], "the picture is named",
            (root, [e for e in file["file"] if e["kind"] == "evidence"]))
+    c.that([(m["from"], m["text"], m["proof"]) for m in file["messages"]] ==
+           [("buyer", "Is it whole?", "its author says so"), ("seller", "Without a scratch, I promise.", "signed by its author")],
+           "what the two wrote to each other is in it, with what proves it", file["messages"])
     got = b.aude.node.home / "evidence.png"
     c.that(becomes(lambda: b.aude.souk("photo", "get", root, str(got))[0] == 0), "and comes from the buyer's node",
            b.aude.souk("photo", "get", root, str(got)))
