@@ -104,9 +104,9 @@ static void collect_fixed(struct arena *words, const struct command *cmd, const 
     for (const char *s = cmd->position; s && *s;) {
         size_t len = strcspn(s, " "), name = strcspn(s, "= ");
         const struct api_field *f = name < len ? field_of(m, s, name) : NULL;
-        if (f)
-            out[(*n)++] = (struct given){f, f->name,
-                                         arena_printf(words, "%.*s", (int)(len - name - 1), s + name + 1)};
+        const char *value = f ? arena_printf(words, "%.*s", (int)(len - name - 1), s + name + 1) : NULL;
+        if (value)
+            out[(*n)++] = (struct given){f, f->name, value};
         s += len + strspn(s + len, " ");
     }
 }
@@ -191,7 +191,7 @@ static int find_currency(struct value_context *x, const struct api_method *m, st
         if (strcmp(given[i].field->name, "currency") == 0)
             x->currency = given[i].value;
     for (size_t i = 0; i < *n && f && !x->currency; i++) {
-        const char *space = strchr(given[i].value, ' ');
+        const char *space = given[i].value ? strchr(given[i].value, ' ') : NULL;
         if (strncmp(given[i].field->doc, MINOR_DOC, strlen(MINOR_DOC)) != 0 || !space)
             continue;
         if (*n == GIVEN_MOST)

@@ -131,7 +131,7 @@ static bool takes_passphrase(const struct api_method *m)
 /* Adds the passphrase to a finished map, when the method takes one and a file was named. */
 static int add_passphrase(struct cli *cli, const struct api_method *m, struct buf *params, struct report *r)
 {
-    struct span secret_text;
+    struct span secret_text = {0};
     struct cursor c;
     struct buf b = {0};
     if (!takes_passphrase(m) || !cli->passphrase_file)

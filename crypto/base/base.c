@@ -79,6 +79,7 @@ int err_by_name(const char *name)
     return 0;
 }
 
+#undef report_set
 int report_set(struct report *r, int err, const char *fmt, ...)
 {
     if (r) {

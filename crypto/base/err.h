@@ -65,6 +65,9 @@ struct report {
 };
 /* Fills r (may be NULL) and returns err, so that one can `return report_set(r, SOUK_ERANGE, "…")`. */
 int report_set(struct report *r, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+#ifdef __clang_analyzer__ /* it judges a file at a time, and cannot see that err comes back */
+#define report_set(r, err, ...) ((void)(report_set)((r), (err), __VA_ARGS__), (err))
+#endif
 /* Appends "; more" to a report: for checks that name every mistake at once.  Keeps the first err. */
 int report_add(struct report *r, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

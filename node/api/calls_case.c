@@ -7,11 +7,9 @@
 
 enum { VIEW_ARENA = 24 << 20, FILE_MOST = 500, MISSING_MOST = 32, MESSAGES_MOST = 128 };
 
-static void show_contract(struct core *c, const struct trade_view *v, struct arena *a,
-                          struct api_arbiter_case_result *res)
+static void show_contract(struct core *c, const struct trade_state *s, const struct fact_terms *t,
+                          struct arena *a, struct api_arbiter_case_result *res)
 {
-    const struct trade_state *s = v->state;
-    const struct fact_terms *t = s->terms;
     const struct trade_lock *l = s->lock;
     struct amount locked;
     char text[64];
@@ -178,11 +176,12 @@ int do_case(struct core *c, struct call *call, struct span params, struct arena 
     if (!err && v.me.role != TRADE_ARBITER && v.me.role != TRADE_SUBSTITUTE)
         err = report_set(r, SOUK_ENOT_ALLOWED,
                          "you do not decide this one; `souk arbiter cases` lists those that you do");
-    if (!err && !v.state->terms)
+    const struct fact_terms *terms = err ? NULL : v.state->terms;
+    if (!err && !terms)
         err = report_set(r, SOUK_ENOT_FOUND, "its contract has not come yet; look again in a while");
-    if (!err) {
+    if (!err && terms) {
         trade_row_of(c, &v, a, &res.row);
-        show_contract(c, &v, a, &res);
+        show_contract(c, v.state, terms, a, &res);
         show_claims(&v, a, &res);
         show_file(c, &v, a, &res);
         show_messages(c, &v, a, &res);

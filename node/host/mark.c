@@ -28,7 +28,7 @@ static uint64_t inode_of(const char *home)
 int mark_open(struct mark **out, const char *home, uint64_t commit, bool *put_back, struct report *r)
 {
     char path[512], text[MARK_BYTES + 1] = "";
-    unsigned long long was_commit, was_inode;
+    char *space, *end;
     struct mark *m = xcalloc(1, sizeof *m);
     snprintf(path, sizeof path, "%s/store.mark", home);
     m->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -38,9 +38,9 @@ int mark_open(struct mark **out, const char *home, uint64_t commit, bool *put_ba
     }
     m->inode = inode_of(home);
     /* Unreadable, or never written: it says nothing. */
-    *put_back = pread(m->fd, text, MARK_BYTES, 0) == MARK_BYTES &&
-                sscanf(text, "%llu %llu", &was_commit, &was_inode) == 2 &&
-                (was_commit > commit || was_inode != m->inode);
+    bool read = pread(m->fd, text, MARK_BYTES, 0) == MARK_BYTES;
+    uint64_t was_commit = strtoull(text, &space, 10), was_inode = strtoull(space, &end, 10);
+    *put_back = read && space > text && end > space && (was_commit > commit || was_inode != m->inode);
     mark_write(m, commit);
     *out = m;
     return 0;

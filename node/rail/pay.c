@@ -116,7 +116,9 @@ static void promise(struct rails *r, struct core *c, const struct identity *owne
         own.state = LEDGER_HELD_PENDING;
         ledger_own_note_encode(&b, &own);
         change_put(into, TABLE_NOTE, SPAN_OF(key), buf_view(&b));
-        map_put(&r->reserved, &ch->coins[i].note, (void *)(uintptr_t)(c->now.mono_ms + RAIL_RESERVE_MS));
+        uint64_t until_ms = c->now.mono_ms + RAIL_RESERVE_MS;
+        map_put(&r->reserved, &ch->coins[i].note,
+                (void *)(uintptr_t)until_ms); /* NOLINT: a time, never followed */
         buf_free(&b);
         arena_free(&a);
     }
@@ -161,7 +163,7 @@ static int spend(struct rails *r, struct core *c, const struct identity *owner, 
     struct trade_key change_key;
     struct buf body = {0}, whole = {0};
     struct sig sig;
-    uint64_t draw;
+    uint64_t draw = 0;
     struct ledger_body m = {
         .issuer = *issuer, .kind = LEDGER_KIND_TRANSFER, .spends = spends, .makes = makes, .makes_n = 1};
     if (wallet_pending_n(c) >= RAIL_PENDING_MOST)
@@ -206,13 +208,14 @@ static int spend(struct rails *r, struct core *c, const struct identity *owner, 
     if (!err) {
         transfer_write(&whole, buf_view(&body), wits, ch.n, draw ? &sig : NULL);
         promise(r, c, owner, issuer, &ch, into);
-        p->owner = *owner;
-        p->transfer = buf_view(&whole);
-        p->own = spends;
-        p->own_n = ch.n;
-        p->time = c->now.unix_ms;
-        p->minor = -(int64_t)note->minor;
-        wallet_pending_put(into, transfer, p);
+        struct ledger_pending row = *p; /* points to what lives here: not the caller's */
+        row.owner = *owner;
+        row.transfer = buf_view(&whole);
+        row.own = spends;
+        row.own_n = ch.n;
+        row.time = c->now.unix_ms;
+        row.minor = -(int64_t)note->minor;
+        wallet_pending_put(into, transfer, &row);
         rails_kick(r, c);
     }
     buf_free(&body);

@@ -95,6 +95,7 @@ static int say_funded(struct say *s)
     struct span proofs[4];
     struct buf body = {0};
     uint8_t secret[11];
+    MUST(st->proposal && st->accept); /* there is a lock */
     proofs[f.facts_n++] = st->proposal->bytes;
     proofs[f.facts_n++] = st->accept->bytes;
     for (int i = 0; i < 2; i++)

@@ -187,13 +187,14 @@ void trades_look(struct trades *t, struct core *c)
 }
 
 /* ---- looking at one ---- */
-static void look_again(struct trades *t, struct core *c, struct entry *e, const struct trade_view *v)
+/* false: settled, and the entry is gone. */
+static bool look_again(struct trades *t, struct core *c, struct entry *e, const struct trade_view *v)
 {
     int64_t next = trade_next_wake(v->state, c->now.unix_ms);
     uint64_t in = LOOK_MOST_MS;
     if (trade_settled(v->state) && view_find(v, FACT_SETTLED, NULL) && !e->pending && !e->working) {
         entry_drop(t, e);
-        return;
+        return false;
     }
     int64_t until = v->me.frozen ? trade_recall_until(v) : 0;
     if (until > c->now.unix_ms && until < next)
@@ -201,6 +202,7 @@ static void look_again(struct trades *t, struct core *c, struct entry *e, const 
     if (next != INT64_MAX && (uint64_t)(next - c->now.unix_ms) < in)
         in = (uint64_t)(next - c->now.unix_ms);
     heap_set(&t->due, &e->due, c->now.mono_ms + (in ? in : 1));
+    return true;
 }
 
 /* One of our identities after the other, for two of them may be in one trade. */
@@ -226,10 +228,8 @@ static void look(struct trades *t, struct core *c, struct entry *e)
             heap_set(&t->due, &e->due, c->now.mono_ms + PENDING_MS);
             break;
         }
-        if (i + 1 == n || !e->working)
-            look_again(t, c, e, &v);
-        if (!map_get(&t->entries, &v.trade))
-            break; /* settled: nothing is left to do */
+        if ((i + 1 == n || !e->working) && !look_again(t, c, e, &v))
+            break;
     }
     if (!any)
         entry_drop(t, e);

@@ -332,7 +332,7 @@ int main(int argc, char **argv)
     uint8_t seed[32] = "the author of the benchmark";
     MUST(sodium_init() >= 0 && network_make(&net, "bench", 0, 8, true) == 0);
     sign_keypair_from_seed(&author, seed);
-    putter = xcalloc((size_t)(puts + few + warm), sizeof *putter);
+    putter = xcalloc((size_t)puts + (size_t)few + (size_t)warm, sizeof *putter);
     nodes = xcalloc((size_t)nodes_n, sizeof *nodes);
     loops = xcalloc((size_t)loops_n, sizeof *loops);
     for (int i = 0; i < loops_n; i++) {

@@ -260,9 +260,9 @@ static bool run(const struct scenario_args *args, size_t nodes, double hours, do
     dht_world_for(w, (uint64_t)(scenario_number(args, "--warm_minutes", warm_minutes) * 60000));
     dht_world_count_from_here(w);
     s.counting = true;
-    for (double hour = 0; hour < hours; hour++) {
+    for (unsigned hour = 0; hour < hours; hour++) {
         dht_world_for(w, (uint64_t)((hours - hour < 1 ? hours - hour : 1) * HOUR_MS));
-        printf("  hour %2.0f: %.3f %% of %llu gets, %.1f %% of the entries of tables are dead\n", hour + 1,
+        printf("  hour %2u: %.3f %% of %llu gets, %.1f %% of the entries of tables are dead\n", hour + 1,
                100 * tally_share(&s.hour), (unsigned long long)s.hour.tried, 100 * dead_share(w));
         tally_free(&s.hour);
         s.hour = (struct tally){.name = "hour"};

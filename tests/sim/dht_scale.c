@@ -154,7 +154,7 @@ static uint64_t memory_a_node(const struct dht_world *w, struct samples *tables,
             dht_stats_read(w->places[i].dht, &stats);
             all += stats.memory_bytes;
             samples_add(tables, stats.nodes);
-            if (w->now.mono_ms - w->places[i].started_ms >= 60000)
+            if (open && w->now.mono_ms - w->places[i].started_ms >= 60000)
                 samples_add(guesses, stats.network_nodes * 1000 / open);
             machines++;
         }

@@ -214,7 +214,8 @@ static uint64_t one_way_ms(struct dht_world *w, const struct dht_place *a, const
     if (fixed)
         return fixed / 2 + rng_below(&w->rng, fixed + 1);
     double ms = (b ? round_trip(w, a, b) / 2 : 50) + 2 * exponential(&w->rng);
-    return ms < 1 ? 1 : ms > WHEEL / 2 ? WHEEL / 2 : (uint64_t)ms;
+    uint64_t most = WHEEL / 2;
+    return ms < 1 ? 1 : ms > (double)most ? most : (uint64_t)ms;
 }
 
 /* A public address; one in ten lies in the /24 of somebody else. */
@@ -521,6 +522,8 @@ size_t dht_world_nearest(const struct dht_world *w, const struct id *target, siz
     uint64_t best[64], want = be64_get(target->b);
     size_t m = 0;
     n = n > 64 ? 64 : n;
+    if (!n)
+        return 0;
     for (size_t i = 0; i < w->n; i++) {
         const struct dht_place *p = &w->places[i];
         if (!p->up || p->reach != REACH_OPEN)

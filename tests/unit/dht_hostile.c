@@ -51,8 +51,8 @@ static int setup(void **state)
     struct dht_config c = {.net = &net, .self = self_key, .rng = &rng};
     d = dht_new(&c, now);
     struct buf table = {0}; /* somebody to tell of */
-    for (uint8_t i = 0; i < FRIENDS; i++) {
-        struct addr a = at(100, i);
+    for (unsigned i = 0; i < FRIENDS; i++) {
+        struct addr a = at(100, (uint8_t)i);
         uint8_t *p = buf_grow(&table, 50);
         struct keypair friend;
         sign_keypair_new(&friend, &rng);
@@ -67,8 +67,8 @@ static int setup(void **state)
         memcpy(liar_key[i].b, liars[i].pk, 32);
         liar_seal[i] = dht_seal_new(&net, liars[i].sk, &rng, NULL);
     }
-    for (uint8_t i = 0; i < VICTIMS; i++) {
-        victims[i].addr = at(200, i / 2); /* two to a /24 */
+    for (unsigned i = 0; i < VICTIMS; i++) {
+        victims[i].addr = at(200, (uint8_t)(i / 2)); /* two to a /24 */
         victims[i].addr.port = (uint16_t)(5000 + i);
         victims[i].in = victims[i].out = 0;
     }

@@ -116,7 +116,7 @@ static int put(struct span value, const uint8_t token[static 8], const uint64_t 
         m.ticket = refusal->ticket;
     }
     struct buf b = {0};
-    struct span body;
+    struct span body = {0};
     datagram_put_encode(&b, &m);
     unsigned number = request(DATAGRAM_PUT, &b, &body);
     if (number == DATAGRAM_STORED)
@@ -139,7 +139,7 @@ static void a_write_needs_a_fresh_token_of_this_key_address_and_node(void **stat
     (void)state;
     struct id key, other = {{7}};
     uint8_t token[8], wrong[8] = {0};
-    struct span value;
+    struct span value = {0};
     struct buf v = pointer(1, "one", soon(), &key);
     assert_int_equal(put(buf_view(&v), wrong, NULL, NULL), SOUK_ENOT_ALLOWED);
     assert_int_equal(get(&other, 1000, wrong, &value), DATAGRAM_NODES);
@@ -168,7 +168,7 @@ static void a_pointer_goes_only_forward(void **state)
     (void)state;
     struct id key;
     uint8_t token[8];
-    struct span value;
+    struct span value = {0};
     struct datagram_error e = {.code = 0};
     uint64_t none = 0, five = 5, six = 6;
     struct buf v5 = pointer(5, "five", soon(), &key), v5b = pointer(5, "FIVE", soon(), &key);
@@ -197,7 +197,7 @@ static void what_is_not_signed_or_not_of_its_time_is_refused(void **state)
     (void)state;
     struct id key;
     uint8_t token[8];
-    struct span value;
+    struct span value = {0};
     struct buf v = pointer(1, "one", soon(), &key);
     get(&key, 1000, token, &value);
     v.p[v.n - 1] ^= 1;
@@ -221,7 +221,7 @@ static void a_value_lives_two_hours_unless_put_again_or_expired(void **state)
     (void)state;
     struct id key;
     uint8_t token[8];
-    struct span value;
+    struct span value = {0};
     struct buf v = pointer(1, "one", soon(), &key);
     get(&key, 1000, token, &value);
     assert_int_equal(put(buf_view(&v), token, NULL, NULL), 0);
@@ -391,7 +391,7 @@ static void before_a_full_store_writers_wait_and_a_flood_pushes_out_itself(void 
     d->knobs.prefix_values_most = 1000;
     struct id key;
     uint8_t token[8];
-    struct span value;
+    struct span value = {0};
     int stored = 0, waited = 0;
     for (int i = 0; i < 30; i++) {
         sign_keypair_new(&author, &rng);

@@ -206,7 +206,7 @@ static void test_a_blob_that_may_not_stay_is_never_whole_on_disk(void **state)
 {
     (void)state;
     struct id root;
-    enum op_kind asked[4];
+    enum op_kind asked[4] = {OP_RECORD};
     struct span info;
     uint32_t held;
     size_t n;

@@ -176,8 +176,8 @@ static void words_bring_an_identity_back(void **state)
     struct report r = {0};
     struct identity id = create(h, "Anna", "sesame", words);
     struct change *c = change_new(0, 0, 0);
-    memcpy(bad, words, sizeof bad);
-    strcpy(strchr(bad, ' '), strchr(words, ' ') + 1); /* the first two words have become one */
+    size_t first = strcspn(words, " "); /* the first two words have become one */
+    snprintf(bad, sizeof bad, "%.*s%s", (int)first, words, words + first + 1);
     assert_true(
         keys_restore(other->keys, &other->core, "Anna", span_str("new"), span_str(bad), &again, c, &r) < 0);
     assert_int_equal(

@@ -399,8 +399,9 @@ static void malformed_messages_are_refused(void **state)
         "61ffffffffffffffffffff7f0000", /* a varint over 64 bits */
         "61000100",                     /* a prefix at the end of time, cut */
         "6100010000",                   /* a prefix at the end of time */
-        "610121" FP FP "0000",          /* a prefix of 33 bytes */
-        "61000000050000",               /* a time after the end of time */
+        /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one message of several parts */
+        "610121" FP FP "0000", /* a prefix of 33 bytes */
+        "61000000050000",      /* a time after the end of time */
         "6105000001010000"
         "00",                 /* bytes left over */
         "610501020001010100", /* a bound that goes back */

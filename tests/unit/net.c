@@ -131,7 +131,7 @@ static bool carry(int i)
             assert_true(wires_n < WIRES);
             w = &wires[wires_n++];
             w->conn[i] = e->conn;
-            w->conn[1 - i] = (conn_id)(2 * wires_n);
+            w->conn[1 - i] = 2 * (conn_id)wires_n;
             w->open = true;
         } else if (e->kind == FX_WRITE && w) {
             buf_span(&w->to[1 - i], fx_bytes(&n->fx, e));
@@ -298,7 +298,7 @@ static void garbage_closes_a_handshake(void **state)
     world_new("test", "test");
     for (int i = 0; i < 200; i++) {
         uint8_t junk[300];
-        conn_id conn = (conn_id)(1000 + 2 * i);
+        conn_id conn = 1000 + 2 * (conn_id)i;
         rng_bytes(&rng, junk, sizeof junk);
         be16_put(junk, (uint16_t)rng_below(&rng, 298));
         net_accepted(N[1]->core.net, &N[1]->core, conn, &N[0]->addr);
@@ -320,7 +320,7 @@ static void silence_ends_a_handshake(void **state)
     world_new("test", "test");
     net_accepted(N[1]->core.net, &N[1]->core, 1000, &N[0]->addr);
     for (int i = 0; i < 7; i++) /* one prefix holds at most 8 that are half open */
-        net_accepted(N[1]->core.net, &N[1]->core, (conn_id)(1002 + 2 * i), &N[0]->addr);
+        net_accepted(N[1]->core.net, &N[1]->core, 1002 + 2 * (conn_id)i, &N[0]->addr);
     assert_int_equal(N[1]->fx.n, 0);
     net_accepted(N[1]->core.net, &N[1]->core, 1016, &N[0]->addr);
     assert_int_equal(N[1]->fx.n, 1);
@@ -495,8 +495,8 @@ static void strangers_leave_room_for_those_we_dial(void **state)
     int in = 0;
     for (int i = 0; i < 60; i++) {
         from.ip[14] = (uint8_t)(100 + i);
-        net_accepted(N[1]->core.net, &N[1]->core, (conn_id)(1000 + 2 * i), &from);
-        in += net_owns(N[1]->core.net, (conn_id)(1000 + 2 * i));
+        net_accepted(N[1]->core.net, &N[1]->core, 1000 + 2 * (conn_id)i, &from);
+        in += net_owns(N[1]->core.net, 1000 + 2 * (conn_id)i);
     }
     assert_int_equal(in, 48); /* of 64 */
     effects_clear(&N[1]->fx);
@@ -514,7 +514,7 @@ static void half_open_strangers_do_not_stop_us_from_dialling(void **state)
     struct addr from = N[0]->addr;
     for (int i = 0; i < 200; i++) {
         from.ip[14] = (uint8_t)(20 + i / 8);
-        net_accepted(N[1]->core.net, &N[1]->core, (conn_id)(1000 + 2 * i), &from);
+        net_accepted(N[1]->core.net, &N[1]->core, 1000 + 2 * (conn_id)i, &from);
     }
     assert_int_equal(N[1]->core.net->half_open, NET_HALF_OPEN_MOST - NET_HALF_OPEN_OURS);
     effects_clear(&N[1]->fx);

@@ -187,7 +187,7 @@ static void one_round(struct world *w, unsigned round)
 static unsigned run(struct world *w, const char *what)
 {
     enum { QUIET = 5 };
-    uint32_t order[RECORDS];
+    uint32_t order[RECORDS] = {0};
     unsigned quiet = 0, round = 0;
     size_t arrived = 0;
     for (uint32_t i = 0; i < w->records; i++) {

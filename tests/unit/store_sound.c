@@ -231,8 +231,7 @@ static void reindexing_makes_the_same_tables_again(void **state)
         dump(b, (enum db)i, &after[i]);
         if (!span_eq(buf_view(&before[i]), buf_view(&after[i])))
             fail_msg("table %d differs", i);
-        assert_true(i == DB_TERM || i >= DB_TERM || before[i].n > 0 || i == DB_SMALL || i == DB_EVENT ||
-                    i == DB_NOTE);
+        assert_true(i >= DB_TERM || before[i].n > 0 || i == DB_SMALL || i == DB_EVENT || i == DB_NOTE);
         buf_free(&before[i]);
         buf_free(&after[i]);
     }

@@ -539,7 +539,7 @@ static void begin(struct maker *m, struct buf *out)
     memcpy(&l->amount.currency, &m->issuer, 32);
     memset(&l->contract, 0xc0, sizeof l->contract);
     memset(&l->stub, 0x57, sizeof l->stub);
-    for (uint8_t i = 0; i < RAIL_PARTIES; i++) {
+    for (unsigned i = 0; i < RAIL_PARTIES; i++) {
         struct keypair payout;
         own_key(&m->party[i], (uint8_t)(PARTY + i));
         own_key(&payout, (uint8_t)(PAYOUT + i));
