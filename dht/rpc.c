@@ -434,7 +434,7 @@ int rpc_answer(struct dht *d, struct clock now, const struct addr *from, const s
     }
     struct arena arena;
     arena_init(&arena, 1024);
-    struct answer a;
+    struct answer a = {.values_n = 0}; /* read_answer fills what the kind has */
     if (read_answer(&a, plaintext.p[0], span(plaintext.p + 9, plaintext.n - 9), &arena) != 0) {
         d->stats.dropped_form++;
         arena_free(&arena);
