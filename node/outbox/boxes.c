@@ -183,7 +183,7 @@ static void choose(struct outbox *o, struct core *c, struct owner *w)
 static void box_open(struct outbox *o, struct core *c, struct owner *w, struct own_box *b)
 {
     uint8_t sk[64], pk[32];
-    struct mail_open m = {.who = w->who, .key = span(pk, 32), .time = c->now.unix_ms};
+    struct mail_open m = {.who = w->who, .time = c->now.unix_ms};
     struct id hash;
     struct buf body = {0};
     b->open = b->busy = false;
@@ -191,6 +191,7 @@ static void box_open(struct outbox *o, struct core *c, struct owner *w, struct o
     if (boxes_key(c, &w->who, sk, pk))
         return;
     sodium_memzero(sk, sizeof sk);
+    m.key = span(pk, sizeof pk);
     boxes_open_hash(&hash, o->network, &m, &b->at.node);
     if (keys_sign(c->keys, c, &w->who, USE_DUTY, &hash, &m.sig, NULL) == 0) {
         mail_open_encode(&body, &m);
