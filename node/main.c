@@ -13,6 +13,7 @@
  * The simulator (tests/sim/world.c) stands in the place of step 2 and 4 and runs thousands of nodes. */
 #include "node/host/settings.h"
 #include "store/store.h"
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,28 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+/* The store is mapped into memory: where its file has been cut short, or its disk cannot be read, the
+ * kernel answers a look at it with SIGBUS.  Nothing can go on then, but the owner is told. */
+static char store_gone[512];
+
+static void on_bus(int signum)
+{
+    (void)signum;
+    (void)!write(STDERR_FILENO, store_gone, strlen(store_gone));
+    _exit(1);
+}
+
+static void watch_store(const char *home)
+{
+    struct sigaction act = {.sa_handler = on_bus};
+    snprintf(
+        store_gone, sizeof store_gone,
+        "soukd: the store in %s/store has been cut short, or its disk cannot be read: put a backup of it "
+        "in its place; without one move it away, and bring identities back from their words or backups\n",
+        home);
+    sigaction(SIGBUS, &act, NULL);
+}
 
 static void tell_systemd(void)
 {
@@ -87,6 +110,7 @@ static int run(struct settings *s, struct report *r)
 {
     char *passphrase;
     size_t n;
+    watch_store(s->home);
     if (s->run == RUN_CHECK || s->run == RUN_REINDEX)
         return look_after_store(s, r);
     int err = settings_node_key(s, r);

@@ -59,6 +59,12 @@ static int env_make(struct store *s, struct report *r)
         rc = mdb_env_open(s->env, s->dir, MDB_NOTLS | (s->config.sync ? 0 : MDB_NOSYNC), 0600);
     if (rc == EBUSY || rc == EAGAIN)
         return report_set(r, SOUK_EIN_USE, "%s is in use by another process", s->dir);
+    if (lmdb_err(rc) == SOUK_EDAMAGED)
+        return report_set(
+            r, SOUK_EDAMAGED,
+            "the store in %s is damaged (%s): put a backup of it in its place; without one move "
+            "it away, and bring identities back from their words or backups",
+            s->dir, mdb_strerror(rc));
     if (rc)
         return report_set(r, lmdb_err(rc), "cannot open the store in %s: %s", s->dir, mdb_strerror(rc));
     int dead;

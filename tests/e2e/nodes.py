@@ -62,6 +62,47 @@ def damaged_key():
     n.stop()
 
 
+def damaged_store():
+    n = c.node(BUILD, "store")
+    n.start()
+    with n.client() as s:
+        s.call("id.new", name="somebody", passphrase="open sesame")
+    n.stop()
+    data = n.home / "store" / "data.mdb"
+    good = data.read_bytes()
+    for bad, what in ((good[:5000], "cut to a page"), (good[:len(good) // 2], "cut in half"), (os.urandom(8192) + good[8192:], "with a spoilt beginning")):
+        data.write_bytes(bad)
+        status, said = run_to_end(n.command())
+        c.that(status == 1 and "store" in said and "backup" in said and "Sanitizer" not in said, f"a store {what} is refused with words", f"{status}: {said[-600:]}")
+        c.that(data.read_bytes() == bad, "and left as it was")
+    data.write_bytes(good)
+    n.start()
+    with n.client() as s:
+        c.that([i["name"] for i in s.call("id.list")["identities"]] == ["somebody"], "the good one put back, all is there")
+    n.stop()
+
+
+def wrong_passphrase():
+    """At the start: the node comes up, the identity stays locked, and the log says why."""
+    n = c.node(BUILD, "passphrase")
+    n.start()
+    with n.client() as s:
+        s.call("id.new", name="somebody", passphrase="open sesame")
+    n.stop()
+    file = c.base / "passphrase-file"
+    for words, opens in (("open barley", False), ("open sesame", True)):
+        file.write_text(words + "\n")
+        n.flags = ["--passphrase-file", str(file)]
+        n.start()
+        with n.client() as s:
+            c.that(s.call("id.list")["identities"][0]["unlocked"] == opens, f"a passphrase file {'opens' if opens else 'that is wrong does not open'} an identity")
+        c.that(("stays locked" in n.words() and "passphrase is wrong" in n.words()) != opens, "and the log tells what did not open", n.words())
+        n.stop()
+    n.flags = ["--passphrase-file", str(c.base / "nothing")]
+    status, said = run_to_end(n.command())
+    c.that(status == 1 and "nothing" in said, "a passphrase file that is not there is refused with words", said)
+
+
 def wrong_usage():
     for flags, word in ((["--colour", "red"], "colour"), (["--home"], "value"), (["nonsense"], "nonsense")):
         status, said = run_to_end([f"{BUILD}/soukd", *flags])
@@ -195,5 +236,5 @@ def peers_meet():
         c.that(n.process.returncode == 0, f"{n.home.name} ends cleanly", n.words())
 
 
-c.run([starts_and_stops, home_in_use, port_in_use, damaged_key, wrong_usage, settings_file, garbage, socket_refuses,
+c.run([starts_and_stops, home_in_use, port_in_use, damaged_key, damaged_store, wrong_passphrase, wrong_usage, settings_file, garbage, socket_refuses,
        identities_survive_kill, closed_and_not_reading, peers_meet])
