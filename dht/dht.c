@@ -17,6 +17,7 @@ void dht_knobs_default(struct dht_knobs *out)
         .candidates = 128,
         .addresses = 4,
         .doubt = true,
+        .fair = true,
         .get_agree = 3,
         .providers_enough = 64,
         .bucket_cache = 8,

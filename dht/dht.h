@@ -58,7 +58,8 @@ struct dht_knobs {
     uint32_t providers_most;                /* provider records held for one topic */
     uint32_t prefix_topic_most;             /* of them from one /24 or /64 */
     uint32_t prefix_values_most;            /* values held from one /24 or /64 */
-    uint32_t timeout_first_ms;              /* before anything is known of round trips */
+    bool fair; /* a full store or topic drops the oldest of the prefix with most; off: the oldest of all */
+    uint32_t timeout_first_ms; /* before anything is known of round trips */
     uint32_t timeout_least_ms, timeout_most_ms;
     uint32_t timeout_typical; /* no peer is waited for longer than so many median round trips; 0: off */
     uint32_t fails_most;      /* unanswered requests in a row before a contact goes */

@@ -139,25 +139,25 @@ bool token_ok(struct dht *d, uint64_t now_ms, const struct addr *from, const str
     return false;
 }
 
-static void ticket_mac(const struct dht *d, const uint8_t since[static 8], const struct node_key *peer,
+static void ticket_mac(const struct dht *d, const uint8_t due[static 8], const struct node_key *peer,
                        const struct id *key, uint8_t out[static 8])
 {
     uint8_t in[8 + 32 + 32];
-    memcpy(in, since, 8);
+    memcpy(in, due, 8);
     memcpy(in + 8, peer->b, 32);
     memcpy(in + 40, key->b, 32);
     crypto_shorthash(out, in, sizeof in, d->ticket_secret);
 }
 
-void ticket_make(const struct dht *d, uint64_t since_ms, const struct node_key *peer, const struct id *key,
+void ticket_make(const struct dht *d, uint64_t due_ms, const struct node_key *peer, const struct id *key,
                  uint8_t out[static 16])
 {
-    be64_put(out, since_ms);
+    be64_put(out, due_ms);
     ticket_mac(d, out, peer, key, out + 8);
 }
 
-uint64_t ticket_since(const struct dht *d, const struct node_key *peer, const struct id *key,
-                      struct span ticket)
+uint64_t ticket_due(const struct dht *d, const struct node_key *peer, const struct id *key,
+                    struct span ticket)
 {
     uint8_t want[8];
     if (ticket.n != 16)

@@ -245,11 +245,11 @@ void token_make(struct dht *d, uint64_t now_ms, const struct addr *from, const s
                 const struct id *key, uint8_t out[static 8]);
 bool token_ok(struct dht *d, uint64_t now_ms, const struct addr *from, const struct node_key *peer,
               const struct id *key, struct span token);
-void ticket_make(const struct dht *d, uint64_t since_ms, const struct node_key *peer, const struct id *key,
+void ticket_make(const struct dht *d, uint64_t due_ms, const struct node_key *peer, const struct id *key,
                  uint8_t out[static 16]);
-/* Since when the writer waits; UINT64_MAX when the ticket is not ours or not theirs. */
-uint64_t ticket_since(const struct dht *d, const struct node_key *peer, const struct id *key,
-                      struct span ticket);
+/* When the writer's wait is over; UINT64_MAX when the ticket is not ours or not theirs. */
+uint64_t ticket_due(const struct dht *d, const struct node_key *peer, const struct id *key,
+                    struct span ticket);
 uint64_t address_mark(const struct dht *d, const struct node_key *key, const struct addr *a);
 bool addr_exempt(const struct dht *d, const struct addr *a); /* from the limits by prefix */
 bool addr_usable(const struct dht *d, const struct addr *a); /* may be asked and told of */
@@ -362,7 +362,7 @@ struct held *values_get(const struct dht *d, const struct id *key, enum dht_kind
 /* v: read from the bytes; its signature is checked here, unless `peer` is ourselves: then it has been. */
 struct stored values_put(struct dht *d, struct clock now, const struct addr *from,
                          const struct node_key *peer, struct span bytes, const struct dht_value *v,
-                         const uint64_t *expected, uint64_t waited_ms);
+                         const uint64_t *expected, bool waited);
 void values_expire(struct dht *d, struct held *h);
 void values_free(struct dht *d);
 

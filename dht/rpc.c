@@ -37,10 +37,12 @@ static size_t reply_error(struct asked *a, int err, uint64_t seq, uint32_t wait_
     struct datagram_error m = {.code = (uint64_t)-err, .has_seq = seq > 0, .seq = seq};
     uint8_t made[16];
     if (wait_ms) {
-        uint64_t since = ticket_since(a->d, a->peer, key, ticket);
-        ticket_make(a->d, since == UINT64_MAX ? a->now.mono_ms : since, a->peer, key, made);
+        uint64_t due = ticket_due(a->d, a->peer, key, ticket);
+        if (due == UINT64_MAX)
+            due = a->now.mono_ms + wait_ms;
+        ticket_make(a->d, due, a->peer, key, made);
         m.has_wait_ms = m.has_ticket = true;
-        m.wait_ms = wait_ms;
+        m.wait_ms = due - a->now.mono_ms;
         m.ticket = span(made, sizeof made);
         a->d->stats.waited++;
     }
@@ -164,8 +166,7 @@ static size_t reply_write(struct asked *a, struct span token, struct span value,
         d->stats.refused_value++;
         return reply_error(a, SOUK_EREFUSED, 0, 0, NULL, token);
     }
-    uint64_t since = ticket_since(d, a->peer, &v.key, ticket);
-    uint64_t waited = since == UINT64_MAX || since > a->now.mono_ms ? 0 : a->now.mono_ms - since;
+    bool waited = ticket_due(d, a->peer, &v.key, ticket) <= a->now.mono_ms;
     struct stored s = values_put(d, a->now, a->from, a->peer, value, &v, expected, waited);
     if (s.err)
         return reply_error(a, s.err, s.seq, s.wait_ms, &v.key, ticket);

@@ -71,39 +71,55 @@ static double pressure(uint64_t have, uint64_t most)
     return x < 0 ? 0 : x > 1 ? 1 : x;
 }
 
-/* When the store is full, the prefix that holds most gives up its oldest value: a flood from few places
- * pushes out itself. */
-static bool make_room(struct dht *d, uint64_t prefix, bool counted)
+/* Of one topic's records, those that the prefix wrote. */
+static uint32_t topic_count(const struct held *topic, uint64_t prefix)
 {
-    struct held *victim = NULL;
-    uint32_t most = (counted ? prefix_count(d, prefix) : 0) + 1;
+    uint32_t n = 0;
+    for (const struct held *h = topic; h; h = h->next)
+        n += h->counted && h->prefix == prefix;
+    return n;
+}
+
+struct drop { /* what is to go: of the prefix with most, the oldest */
+    struct held *h;
+    uint32_t n;
+};
+
+static void weigh(const struct dht *d, struct drop *c, struct held *h, uint32_t n)
+{
+    n = d->knobs.fair ? n : 1;
+    if (n > c->n || (n == c->n && c->h && h->t.e.at < c->h->t.e.at))
+        *c = (struct drop){h, n};
+}
+
+/* When a topic is full, or the store (topic NULL), the prefix that holds most of it gives up its oldest
+ * value for one that holds less: a flood from few places pushes out itself.  n: what the newcomer's holds.
+ */
+static bool make_room(struct dht *d, struct held *topic, uint32_t n)
+{
+    struct drop c = {.n = d->knobs.fair ? n + 1 : 0};
     size_t at = 0;
     void *v;
-    while (map_next(&d->values, &at, NULL, &v))
-        for (struct held *h = v; h; h = h->next) {
-            uint32_t n = h->counted ? prefix_count(d, h->prefix) : 0;
-            if (n > most || (n == most && victim && h->t.e.at < victim->t.e.at)) {
-                most = n;
-                victim = h;
-            }
-        }
-    if (victim)
-        take_out(d, victim);
-    return victim != NULL;
+    for (struct held *h = topic; h; h = h->next)
+        weigh(d, &c, h, h->counted ? topic_count(topic, h->prefix) : 0);
+    while (!topic && map_next(&d->values, &at, NULL, &v))
+        for (struct held *h = v; h; h = h->next)
+            weigh(d, &c, h, h->counted ? prefix_count(d, h->prefix) : 0);
+    if (c.h)
+        take_out(d, c.h);
+    return c.h != NULL;
 }
 
 /* A newcomer's way in: 0, or SOUK_EQUOTA with how much longer to wait. */
 static int admit(struct dht *d, const struct id *key, uint64_t prefix, bool counted, size_t bytes,
-                 uint64_t waited_ms, uint32_t *wait_ms)
+                 bool waited, uint32_t *wait_ms)
 {
-    uint32_t of_key = 0, of_both = 0; /* of one prefix under one key: else a /24 fills a topic alone */
-    for (struct held *h = map_get(&d->values, key); h; h = h->next) {
+    struct held *topic = map_get(&d->values, key);
+    uint32_t of_key = 0, of_both = counted ? topic_count(topic, prefix) : 0;
+    for (struct held *h = topic; h; h = h->next)
         of_key++;
-        of_both += counted && h->counted && h->prefix == prefix;
-    }
     uint32_t of_prefix = counted ? prefix_count(d, prefix) : 0;
-    if (of_key >= d->knobs.providers_most || of_prefix >= d->knobs.prefix_values_most ||
-        of_both >= d->knobs.prefix_topic_most)
+    if (of_prefix >= d->knobs.prefix_values_most || of_both >= d->knobs.prefix_topic_most)
         return SOUK_EQUOTA;
     double worst = pressure(d->values_n, d->knobs.values_most);
     double others[] = {pressure(d->value_bytes, d->knobs.value_bytes_most),
@@ -112,12 +128,14 @@ static int admit(struct dht *d, const struct id *key, uint64_t prefix, bool coun
     for (int i = 0; i < 3; i++)
         worst = others[i] > worst ? others[i] : worst;
     uint64_t wait = (uint64_t)(worst * d->knobs.wait_most_ms);
-    if (waited_ms < wait) {
-        *wait_ms = (uint32_t)(wait - waited_ms);
+    if (wait && !waited) { /* who waited as told gets in, though the store has filled meanwhile */
+        *wait_ms = (uint32_t)wait;
         return SOUK_EQUOTA;
     }
+    if (of_key >= d->knobs.providers_most && !make_room(d, topic, of_both))
+        return SOUK_EQUOTA;
     while (d->values_n >= d->knobs.values_most || d->value_bytes + bytes > d->knobs.value_bytes_most)
-        if (!make_room(d, prefix, counted))
+        if (!make_room(d, NULL, of_prefix))
             return SOUK_EQUOTA;
     return 0;
 }
@@ -148,7 +166,7 @@ static int compare(const struct held *old, const struct dht_value *v, const uint
 
 struct stored values_put(struct dht *d, struct clock now, const struct addr *from,
                          const struct node_key *peer, struct span bytes, const struct dht_value *v,
-                         const uint64_t *expected, uint64_t waited_ms)
+                         const uint64_t *expected, bool waited)
 {
     struct stored s = {.err = 0};
     bool ours = node_key_eq(peer, &d->self);
@@ -167,7 +185,7 @@ struct stored values_put(struct dht *d, struct clock now, const struct addr *fro
     }
     bool counted = !ours && !addr_exempt(d, from);
     uint64_t prefix = addr_prefix(from);
-    if (!old && (s.err = admit(d, &v->key, prefix, counted, bytes.n, waited_ms, &s.wait_ms)) != 0) {
+    if (!old && (s.err = admit(d, &v->key, prefix, counted, bytes.n, waited, &s.wait_ms)) != 0) {
         d->stats.refused_full++;
         return s;
     }

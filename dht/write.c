@@ -142,7 +142,7 @@ void write_self(struct dht *d, struct clock now, struct query *q)
     struct stored s = {.err = dht_value_read(&v, d->net, now.unix_ms, q->value, false)};
     if (!s.err)
         s = values_put(d, now, &d->addr, &d->self, q->value, &v, q->has_expected ? &q->expected : NULL,
-                       UINT64_MAX);
+                       true);
     if (s.err) {
         note_refusal(q, s.err, s.seq);
         return;

@@ -1,5 +1,6 @@
 /* dht_attack.c: the table of attacks, and the routing ones, for dht_attack.h. */
 #include "tests/sim/dht_attack.h"
+#include "tests/sim/dht_attack_flood.h"
 #include "tests/sim/scenario.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,6 +248,27 @@ static void print_harm(const struct attack *a, const struct harm *h, bool on)
                h->most_asked, h->most_replicas);
 }
 
+/* For tests/bench/sim.py; words of the name are joined by "_". */
+static void plot_harm(const struct attack *a, size_t nodes, const struct harm *h)
+{
+    char name[64];
+    const char *from = a->name;
+    while (*from == ' ')
+        from++;
+    snprintf(name, sizeof name, "%s%s", from == a->name ? "" : "—_", from);
+    for (char *c = name; *c; c++)
+        *c = *c == ' ' ? '_' : *c;
+    printf("plot attack nodes=%zu name=%s", nodes, name);
+    for (int i = 0; i < 2; i++) {
+        const char *x = i ? "on" : "off";
+        printf(" %s_found=%.2f %s_eclipsed=%.2f %s_plain=%.2f %s_ms=%u %s_ms_p99=%u %s_messages=%u "
+               "%s_put_ms=%u %s_tables=%.1f",
+               x, h[i].found, x, h[i].eclipsed, x, h[i].plain, x, h[i].ms, x, h[i].ms_p99, x, h[i].messages,
+               x, h[i].put_ms, x, h[i].tables);
+    }
+    printf("\n");
+}
+
 static bool good(const struct attack *a, const struct harm *off, const struct harm *on,
                  const struct dht_knobs *k)
 {
@@ -266,6 +288,10 @@ static bool run(const struct scenario_args *args, bool small, size_t nodes)
 {
     bool ok = true;
     nodes = args->nodes ? args->nodes : nodes;
+    if (scenario_number(args, "--floods", 1) > 0)
+        ok &= attack_floods(small, nodes / 4, args->seed);
+    if (scenario_number(args, "--routes", 1) <= 0)
+        return ok;
     printf("  %zu honest nodes.  Per cent: careful gets found, eclipsed, plain gets found | hostile among "
            "table "
            "entries,\n  nodes asked, replicas | a careful get: ms (median, 99 %%), messages | a put: ms\n",
@@ -282,6 +308,7 @@ static bool run(const struct scenario_args *args, bool small, size_t nodes)
         print_harm(&all[i], &harms[0], false);
         print_harm(&all[i], &harms[1], true);
         ok &= good(&all[i], &harms[0], &harms[1], &on);
+        plot_harm(&all[i], nodes, harms);
         if (all[i].run == attack_poison && all[i].ways == (ROUTES | STORES))
             printf("plot hostile nodes=%zu share=%.2f off=%.6f on=%.6f plain=%.6f ms=%u messages=%u\n",
                    nodes, all[i].share, harms[0].found / 100, harms[1].found / 100, harms[1].plain / 100,

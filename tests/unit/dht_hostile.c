@@ -229,7 +229,7 @@ static int announce(const struct addr *from, const struct id *topic)
     memcpy(key.b, node.pk, 32);
     struct dht_value read;
     assert_int_equal(dht_value_read(&read, &net, now.unix_ms, buf_view(&b), false), 0);
-    struct stored s = values_put(d, now, from, &key, buf_view(&b), &read, NULL, d->knobs.wait_most_ms);
+    struct stored s = values_put(d, now, from, &key, buf_view(&b), &read, NULL, true);
     buf_free(&b);
     return s.err;
 }
@@ -252,11 +252,39 @@ static void one_prefix_does_not_fill_a_topic(void **state)
     }
 }
 
+static void a_few_prefixes_do_not_shut_a_topic(void **state)
+{
+    (void)state;
+    struct id topic = {{6}};
+    for (uint32_t i = 0; i < d->knobs.providers_most; i++) {
+        struct addr a = at(70, (uint8_t)(i / d->knobs.prefix_topic_most));
+        a.ip[15] = (uint8_t)i;
+        assert_int_equal(announce(&a, &topic), 0);
+    }
+    assert_int_equal(d->values_n, d->knobs.providers_most);
+    for (uint8_t i = 0; i < 100; i++) { /* it is full, and others find places at the expense of those */
+        struct addr a = at(60, i);
+        assert_int_equal(announce(&a, &topic), 0);
+        assert_int_equal(announce(&a, &topic), 0);
+        assert_int_equal(d->values_n, d->knobs.providers_most);
+    }
+    struct id key;
+    uint32_t others = 0;
+    dht_key_topic(&key, &net, &topic);
+    for (struct held *h = values_get(d, &key, DHT_PROVIDER); h; h = h->next) {
+        struct addr a = at(60, 0);
+        for (uint8_t i = 0; i < 100; i++, a.ip[14]++)
+            others += addr_prefix(&a) == h->prefix;
+    }
+    assert_in_range(others, 100, 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(no_unproven_address_gets_more_than_came_from_it, setup, teardown),
         cmocka_unit_test_setup_teardown(one_prefix_does_not_fill_a_topic, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_few_prefixes_do_not_shut_a_topic, setup, teardown),
     };
     if (sodium_init() < 0)
         return 1;

@@ -421,6 +421,43 @@ static void before_a_full_store_writers_wait_and_a_flood_pushes_out_itself(void 
     assert_int_equal(d->values_n, 20);
 }
 
+static void who_waited_as_told_gets_in_though_the_store_has_filled(void **state)
+{
+    (void)state;
+    d->knobs.values_most = 20;
+    d->knobs.prefix_values_most = 1000;
+    struct buf v[9];
+    struct id key[9];
+    uint8_t token[9][8], ticket[9][16];
+    struct span value = {0};
+    uint64_t longest = 0;
+    for (int i = 0; i < 10; i++) {
+        sign_keypair_new(&author, &rng);
+        struct buf one = pointer(1, "one", soon(), &key[0]);
+        get(&key[0], 1000, token[0], &value);
+        assert_int_equal(put(buf_view(&one), token[0], NULL, NULL), 0);
+        buf_free(&one);
+    }
+    d->knobs.values_most = 19; /* just more than half full */
+    for (int i = 0; i < 9; i++) {
+        struct datagram_error e = {.code = 0};
+        sign_keypair_new(&author, &rng);
+        v[i] = pointer(1, "one", soon(), &key[i]);
+        get(&key[i], 1000, token[i], &value);
+        assert_int_equal(put(buf_view(&v[i]), token[i], NULL, &e), SOUK_EQUOTA);
+        memcpy(ticket[i], e.ticket.p, 16);
+        longest = e.wait_ms > longest ? e.wait_ms : longest;
+    }
+    assert_in_range(longest, 1, knobs.wait_most_ms / 10);
+    now.mono_ms += longest; /* they come together, and each makes it fuller for the next */
+    for (int i = 0; i < 9; i++) {
+        struct datagram_error e = {.has_ticket = true, .ticket = SPAN_OF(ticket[i])};
+        assert_int_equal(put(buf_view(&v[i]), token[i], NULL, &e), 0);
+        buf_free(&v[i]);
+    }
+    assert_int_equal(d->values_n, 19);
+}
+
 static void only_the_provider_announces_itself_and_its_own_address(void **state)
 {
     (void)state;
@@ -462,6 +499,7 @@ int main(void)
         TEST(an_answer_not_asked_for_changes_nothing),
         TEST(a_query_ends_once_and_a_cancelled_one_never),
         TEST(before_a_full_store_writers_wait_and_a_flood_pushes_out_itself),
+        TEST(who_waited_as_told_gets_in_though_the_store_has_filled),
         TEST(only_the_provider_announces_itself_and_its_own_address),
     };
     if (sodium_init() < 0)
