@@ -17,7 +17,7 @@ struct item { /* a datagram, or a wake */
     struct node_key key;
     uint64_t wake_at; /* a wake: of place, for its machine number serial */
     uint32_t place, serial;
-    bool wakes;
+    bool wakes, injected;
     uint32_t n;
     uint8_t bytes[];
 };
@@ -37,6 +37,7 @@ struct dht_inside {
     double scale_ms; /* of session lengths */
     float factors[FACTORS];
     uint32_t serials;
+    const struct addr *claimed; /* by the injected datagram that is being dealt with */
 };
 
 /* Round trips in ms between Europe, the east and the west of North America, East Asia, South and South-East
@@ -270,7 +271,7 @@ static void start_engine(struct dht_world *w, size_t place, enum dht_reach reach
                            .client = reach == REACH_CLIENT};
     p->dht = dht_new(&c, w->now);
     if (w->config.sealed)
-        p->seal = dht_seal_new(&w->net, p->pair->sk, &w->rng, NULL);
+        p->seal = dht_seal_new(&w->net, p->pair->sk, &w->rng, w->config.seal_knobs);
     switch_on(w, p);
     dht_world_touch(w, place);
 }
@@ -582,6 +583,8 @@ static void carry(struct dht_world *w, struct dht_place *p, const struct addr *f
     uint64_t wire = bytes.n + DHT_WORLD_HEADERS + (w->config.sealed ? 0 : DHT_OUTER_BYTES);
     p->sent++;
     p->sent_bytes += wire;
+    if (w->inside->claimed && addr_eq(w->inside->claimed, to))
+        w->injected.back_bytes += wire - DHT_WORLD_HEADERS;
     w->stats.datagrams++;
     w->stats.bytes += wire;
     w->digest = mix(w->digest + w->now.mono_ms) ^ mix((uint64_t)p->serial << 32 | bytes.n);
@@ -605,6 +608,17 @@ void dht_world_send(struct dht_world *w, size_t place, const struct addr *from, 
     (void)key; /* the receiver's: the outer layer would need it */
     MUST(!w->config.sealed && bytes.n <= DHT_PLAIN_MOST);
     carry(w, p, from ? from : &p->addr, &p->key, to, bytes);
+}
+
+void dht_world_inject(struct dht_world *w, const struct addr *from, const struct node_key *key,
+                      const struct addr *to, struct span bytes, uint64_t at_ms)
+{
+    struct item *it = xmalloc(sizeof *it + bytes.n);
+    *it = (struct item){.from = *from, .to = *to, .injected = true, .n = (uint32_t)bytes.n};
+    if (key)
+        it->key = *key;
+    memcpy(it->bytes, bytes.p, bytes.n);
+    push(w, it, at_ms);
 }
 
 /* Sends what the engine wants sent, takes its results, asks when it wants to be woken. */
@@ -634,7 +648,12 @@ static void flush(struct dht_world *w, size_t place)
 void dht_world_engine(struct dht_world *w, size_t place, const struct dht_letter *in)
 {
     struct dht_place *p = &w->places[place];
-    int what = dht_datagram(p->dht, w->now, &in->from, &in->key, in->bytes, in->bytes.n, &w->inside->out);
+    size_t limit = w->config.unlimited ? DHT_PLAIN_MOST : in->bytes.n;
+    int what = dht_datagram(p->dht, w->now, &in->from, &in->key, in->bytes, limit, &w->inside->out);
+    if (w->inside->claimed) {
+        w->injected.requests += what == DHT_REQUEST;
+        w->injected.answers += what == DHT_ANSWER;
+    }
     if (what == DHT_ANSWER && p->seal)
         dht_seal_prove(p->seal, &in->key);
     flush(w, place);
@@ -654,6 +673,9 @@ static void deliver(struct dht_world *w, const struct item *it)
     p->received++;
     p->received_bytes += it->n + DHT_WORLD_HEADERS + (w->config.sealed ? 0u : DHT_OUTER_BYTES);
     struct dht_letter in = {it->from, it->key, span(it->bytes, it->n)};
+    size_t place = (size_t)(p - w->places);
+    if (w->config.on_arrive && !it->injected)
+        w->config.on_arrive(w->config.arg, w, place, &in);
     if (p->seal) {
         struct buf *plain = &w->inside->opened;
         buf_clear(plain);
@@ -661,11 +683,33 @@ static void deliver(struct dht_world *w, const struct item *it)
             return;
         in.bytes = buf_view(plain);
     }
-    size_t place = (size_t)(p - w->places);
+    w->injected.opened += it->injected;
     if (p->role && p->role->datagram)
         p->role->datagram(w, place, &in);
     else if (p->dht)
         dht_world_engine(w, place, &in);
+}
+
+static void deliver_injected(struct dht_world *w, const struct item *it)
+{
+    const struct dht_place *p = map_get(&w->inside->by_addr, &it->to);
+    struct dht_stats before = {0}, after = {0};
+    struct dht_seal_stats seal_before = {0}, seal_after = {0};
+    if (!p || !p->dht)
+        return;
+    w->injected.datagrams++;
+    w->injected.bytes += it->n + (w->config.sealed ? 0u : DHT_OUTER_BYTES);
+    dht_stats_read(p->dht, &before);
+    if (p->seal)
+        dht_seal_stats_read(p->seal, &seal_before);
+    w->inside->claimed = &it->from;
+    deliver(w, it);
+    w->inside->claimed = NULL;
+    dht_stats_read(p->dht, &after);
+    if (p->seal)
+        dht_seal_stats_read(p->seal, &seal_after);
+    w->injected.hosted += after.hosted - before.hosted;
+    w->injected.curves += seal_after.curves - seal_before.curves;
 }
 
 static void wake(struct dht_world *w, const struct item *it)
@@ -713,6 +757,8 @@ static void run_now(struct dht_world *w)
                 in->wheel[slot].end = &in->wheel[slot].first;
             if (it->wakes)
                 wake(w, it);
+            else if (it->injected)
+                deliver_injected(w, it);
             else
                 deliver(w, it);
             free(it);

@@ -46,7 +46,9 @@
  * joins and keeps its table like everybody else; `sends` sees what that engine sends and may hold it back
  * or send something else.  dht_world_plant switches on a machine without an engine, with a key and address
  * of the attacker's choice (ground ids, a crowded /24); the address may also be forged datagram by datagram
- * (`from` of dht_world_send).  `wake` is called when the time given to dht_world_wake has come.  A role
+ * (`from` of dht_world_send).  Who listens on the path sees what arrives (`on_arrive`: in sealed worlds
+ * ciphertext) and may put anything on the wire with any address (dht_world_inject); what comes of that is
+ * counted apart.  `wake` is called when the time given to dht_world_wake has come.  A role
  * stays until the machine leaves; machines with a role do not leave by churn. */
 #ifndef SOUK_SIM_DHT_WORLD_H
 #define SOUK_SIM_DHT_WORLD_H
@@ -59,12 +61,15 @@
 enum { DHT_WORLD_HEADERS = 28 /* IPv4 and UDP */, DHT_WORLD_NAT_MS = 60000 };
 
 struct dht_world;
+struct dht_letter;
 struct dht_world_config {
     size_t places;
     uint64_t seed;
-    unsigned puzzle_bits;   /* > 0 implies keys */
-    bool keys;              /* machines have real keys, and can sign provider records */
-    bool sealed;            /* datagrams go through dht/seal, as in the daemon; implies keys */
+    unsigned puzzle_bits; /* > 0 implies keys */
+    bool keys;            /* machines have real keys, and can sign provider records */
+    bool sealed;          /* datagrams go through dht/seal, as in the daemon; implies keys */
+    const struct dht_seal_knobs *seal_knobs; /* NULL: the defaults */
+    bool unlimited;         /* engines are told that any answer may go to unproven addresses */
     bool loopback;          /* all on 127.0.0.1, a port each: no limits by prefix */
     double clients, hidden; /* shares of machines, 0 to 1 */
     double loss;            /* of datagrams */
@@ -78,8 +83,18 @@ struct dht_world_config {
                      size_t place); /* by churn: a newcomer, already joining */
     void (*on_leave)(void *arg, struct dht_world *w,
                      size_t place); /* by churn: its engine is still there */
+    /* A datagram of a machine (not an injected one) reaches the place; before the engine sees it. */
+    void (*on_arrive)(void *arg, struct dht_world *w, size_t place, const struct dht_letter *in);
 };
 
+/* What an attacker put on the wire, and what engines did because of it.  Bytes of datagrams, sealed or
+ * counted so, without headers. */
+struct dht_world_injected {
+    uint64_t datagrams, bytes;          /* that reached a machine */
+    uint64_t opened, requests, answers; /* the seal took it; the engine took it for one of these */
+    uint64_t hosted, curves;            /* values stored; curve operations */
+    uint64_t back_bytes;                /* sent at once to the address that it claimed to be from */
+};
 enum dht_reach { REACH_OPEN, REACH_CLIENT, REACH_HIDDEN };
 struct dht_letter { /* a datagram as it arrives: plaintext */
     struct addr from;
@@ -131,6 +146,7 @@ struct dht_world {
     struct dht_place *places;
     size_t n;
     struct dht_world_stats stats;
+    struct dht_world_injected injected;
     uint64_t digest;
     struct dht_inside *inside;
 };
@@ -165,6 +181,9 @@ void dht_world_engine(struct dht_world *w, size_t place, const struct dht_letter
 /* A datagram from the place; `from`: a forged address, or NULL.  Not in sealed worlds. */
 void dht_world_send(struct dht_world *w, size_t place, const struct addr *from, const struct node_key *key,
                     const struct addr *to, struct span bytes);
+/* Bytes as they are on the wire, from any address; key: whose an unsealed one claims to be, else unused. */
+void dht_world_inject(struct dht_world *w, const struct addr *from, const struct node_key *key,
+                      const struct addr *to, struct span bytes, uint64_t at_ms);
 void dht_world_wake(struct dht_world *w, size_t place, uint64_t at_ms); /* of a role without engine */
 
 /* After a command to an engine: asks when it wants to be woken. */
