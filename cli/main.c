@@ -22,7 +22,7 @@ const struct command commands[] = {
     {"node", "status", "node.status", NULL, "counters: name value most", NULL, false, NULL},
     {"node", "peers", "node.peers", NULL,
      "sessions: node addr outbound up_ms bytes_in bytes_out conduct; "
-     "table: shared id node addr rtt_ms seen_ms fails standing",
+     "table: shared node addr rtt_ms seen_ms fails standing",
      NULL, false, NULL},
     {"node", "connect", "node.connect", "node addr", NULL, NULL, false, NULL},
     {"node", "dht", "node.dht", NULL,

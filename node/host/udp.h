@@ -4,6 +4,11 @@
  * sends many at once only what had to wait for a full socket.  This polls the socket by uv_poll and calls
  * recvmmsg and sendmmsg itself: up to UDP_BATCH datagrams in and out a call, in buffers of one struct.
  *
+ * A socket bound to any address of the machine notes which of them each datagram came to; what goes back to
+ * its sender while it is handed out leaves from there.  Else the kernel would choose, on a machine of
+ * several addresses perhaps another than was asked, and whoever asked would take the answer for a
+ * stranger's.
+ *
  * What udp_send is given waits for udp_flush.  While a batch that came in is being handed out, udp_flush
  * does nothing: the end of the batch flushes, so that the answers to a batch leave together. */
 #ifndef SOUK_UDP_H

@@ -204,6 +204,7 @@ class Node:
         self.listen, self.loopback = list(listen), loopback
         self.log = base / f"{name}.log"
         self.around = {}  # more for Popen: limits, surroundings
+        self.before = []  # a command that runs it elsewhere: in a host of internet.py
 
     def command(self):
         c = [str(self.build / "soukd"), "--home", str(self.home), "--network", self.network, "--work-bits", "0",
@@ -218,7 +219,7 @@ class Node:
     def launch(self):
         self.said = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, **self.around)
+            self.process = subprocess.Popen(self.before + self.command(), stdout=log, stderr=log, **self.around)
 
     def words(self):
         """What this run has logged."""

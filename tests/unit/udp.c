@@ -144,6 +144,39 @@ static void test_bad_ones_are_lost_and_the_rest_arrives(void **state)
     pair_close(p);
 }
 
+/* A machine of several addresses, asked at one that the kernel would not choose. */
+static void test_an_answer_leaves_from_the_address_that_was_asked(void **state)
+{
+    (void)state;
+    struct pair p = {.b.answers = true};
+    struct addr any, one;
+    assert_true(addr_parse(&any, "0.0.0.0:0", 9) && addr_parse(&one, "127.0.0.1:0", 11));
+    assert_int_equal(uv_loop_init(&p.loop), 0);
+    assert_int_equal(udp_open(&p.a.udp, &p.loop, &one, on_dgram, &p.a), 0);
+    assert_int_equal(udp_open(&p.b.udp, &p.loop, &any, on_dgram, &p.b), 0);
+    uint16_t port = udp_addr(p.b.udp).port;
+    for (uint8_t last = 1; last < 2 * UDP_BATCH; last++) {
+        struct addr asked = one;
+        asked.port = port;
+        asked.ip[15] = last;
+        say(&p.a, &asked, 100);
+        udp_flush(p.a.udp);
+        turn(&p);
+        assert_int_equal(p.a.got, last);
+        assert_true(addr_eq(&p.a.last, &asked));
+    }
+    struct addr a = udp_addr(p.a.udp); /* what is no answer leaves as the kernel likes */
+    say(&p.b, &a, 100);
+    udp_flush(p.b.udp);
+    turn(&p);
+    assert_int_equal(p.a.last.ip[15], 1);
+    assert_int_equal(p.a.wrong + p.b.wrong, 0);
+    udp_close(p.a.udp);
+    udp_close(p.b.udp);
+    uv_run(&p.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&p.loop), 0);
+}
+
 static void test_a_port_in_use(void **state)
 {
     (void)state;
@@ -161,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_ipv4),
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_bad_ones_are_lost_and_the_rest_arrives),
+        cmocka_unit_test(test_an_answer_leaves_from_the_address_that_was_asked),
         cmocka_unit_test(test_a_port_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
