@@ -13,8 +13,7 @@ static void op_apply(struct tx *t, struct change *c, struct op *op)
         known_apply(t, op);
         break;
     case OP_EXPIRE:
-        op->number = expire_apply(t, op->expire.now, op->expire.limit);
-        op->result = OP_STORED;
+        expire_apply(t, c, op);
         break;
     case OP_FACT:
         fact_apply(t, op);

@@ -233,6 +233,7 @@ struct op *change_index(struct change *c, struct span slice)
 
 const char *op_result_name(enum op_result r)
 {
-    static const char *const names[] = {"stored", "duplicate", "stale", "quota", "conflict", "skipped"};
+    static const char *const names[] = {"stored",   "duplicate", "stale",  "quota",
+                                        "conflict", "declined",  "skipped"};
     return (unsigned)r < sizeof names / sizeof *names ? names[r] : "unknown";
 }

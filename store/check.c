@@ -221,6 +221,13 @@ static void check_chunk(struct topic_sum *s, struct span key, struct span value)
     expect(c, memcmp(sum, value.p, 32) == 0, key, "the chunk's sum is wrong");
 }
 
+static void check_horizon(struct check *c, struct span key, struct span value)
+{
+    struct span v;
+    expect(c, key.n == 4 && value.n == TIX_ITEM && get(c, DB_TOPICN, key, &v), key,
+           "it is of a topic that is not there");
+}
+
 static void tick(struct check *c)
 {
     c->done++;
@@ -415,6 +422,7 @@ int store_check(struct store *s, store_progress_fn *progress, void *arg, struct 
     each(&c, DB_SUBJ, "subjects", check_subj);
     each(&c, DB_EXP, "endings", check_exp);
     check_times(&c);
+    each(&c, DB_HORIZON, "horizons", check_horizon);
     each(&c, DB_FACT, "facts", check_fact);
     each(&c, DB_FACTID, "facts by id", check_factid);
     each(&c, DB_OUT, "outbox", check_out);

@@ -104,6 +104,7 @@ void tx_abort(struct tx *t)
     free(t->tix);
     t->tix = NULL;
     t->tix_n = t->tix_cap = 0;
+    buf_free(&t->left);
 }
 
 bool tx_get(struct tx *t, enum db db, struct span key, struct span *value)

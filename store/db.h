@@ -9,7 +9,7 @@
  *   slot    author32 kind1 slot16 → revision8 id32 serial8 floor8 (nothing older before then)
  *   exp     bucket5 what1 key → at8 …, for everything that ends by itself (enum ending)
  *           bucket = at / 2^26 ms (19 hours): what comes together mostly lands on few pages
- *   topic   name → topic4;   topicn topic4 → ids8 name
+ *   topic   name → topic4;   topicn topic4 → ids8 name;   horizon topic4 → created8 id32
  *   tix     topic4 created8 id32 → sum32 n2, n × (created8 id32), n ≤ 100
  *   subj    subject32 kind1 serial8 → -
  *   fact    trade32 author32 epoch4 seq4 factid8 → factid32 checksum8 bytes
@@ -42,6 +42,7 @@
     X(EXP, exp)         \
     X(TOPIC, topic)     \
     X(TOPICN, topicn)   \
+    X(HORIZON, horizon) \
     X(TIX, tix)         \
     X(SUBJ, subj)       \
     X(FACT, fact)       \
@@ -97,8 +98,8 @@ struct topic_cache {
     uint8_t name[TOPIC_MAX_BYTES];
     size_t name_n;
     uint32_t number;
-    int64_t delta; /* ids that came or went, not yet written */
-    bool used;
+    int64_t delta;     /* ids that came or went, not yet written */
+    bool used, unused; /* unused: its row goes at the end if it then has no ids */
 };
 /* A change of the time index, kept back until the end of the transaction: sorted, each chunk is then
  * written once however many ids fall into it. */
@@ -119,6 +120,7 @@ struct tx {
     struct topic_cache topics[TOPIC_CACHE];
     struct tix_item *tix;
     size_t tix_n, tix_cap;
+    struct buf left; /* tix keys of ids that are known no more: see left_note */
 };
 int lmdb_err(int rc); /* an LMDB or errno code as SOUK_E… */
 int tx_begin(struct tx *t, struct store *s);
@@ -201,15 +203,34 @@ void ending_id_del(struct tx *t, int64_t at, uint64_t serial);
 /* ---- the operations, a file each ---- */
 void record_apply(struct tx *t, struct change *c, struct op *op);
 void known_apply(struct tx *t, struct op *op);
-/* Drops what ended by `now` and what is beyond quota, at most limit things; returns how many. */
-uint32_t expire_apply(struct tx *t, int64_t now, uint32_t limit);
+bool rid_get(struct tx *t, const struct id *id, struct rid *out);
+bool rec_get(struct tx *t, uint64_t serial, struct rec *out);
+/* The body goes, and all that leads to it; the id's own row and the slot are the caller's. */
+void row_drop(struct tx *t, const struct rec *r);
+void old_drop(struct tx *t, uint64_t serial); /* the bytes of what was superseded */
 void record_end(struct tx *t, int64_t at, uint64_t serial, const struct id *id); /* an id's time is up */
 void subjects_put(struct tx *t, const struct rec *r, bool there);
 
+/* expire.c.  Drops what ended by `now` and what is beyond the bounds, at most limit things. */
+void expire_apply(struct tx *t, struct change *c, struct op *op);
+/* room.c: what gives way.  False when nothing can. */
+bool evict_one(struct tx *t);                       /* for bytes */
+uint32_t forget_some(struct tx *t, uint32_t limit); /* for ids; returns how many it looked at */
+bool ids_crowded(struct tx *t, uint64_t less); /* more than known_most less 1/less of it (0: nothing) */
+void horizons_lift(struct tx *t);              /* nothing is beyond any more: all is asked for again */
+/* May an id of a stranger be noted: is there room, and does it lie behind the horizon? */
+bool id_welcome(struct tx *t, struct span topic, int64_t created, const struct id *id);
+struct known_at horizon_read(struct span row);
+void left_note(struct tx *t, uint32_t topic, int64_t created, const struct id *id);
+struct span left_tell(struct tx *t, struct arena *a); /* what was noted, for op.found */
+
 uint32_t topic_number(struct tx *t, struct span name);
+/* The name of a topic, until the next write: empty when there is none of that number. */
+struct span topic_name(struct tx *t, uint32_t number);
 void tix_note(struct tx *t, uint32_t topic, int64_t created, const struct id *id, bool add);
 void tix_flush(struct tx *t); /* writes what was noted, and the topics' counts */
 void tix_sum_add(uint8_t sum[static 32], const uint8_t id[static 32]);
+void topic_unused(struct tx *t, uint32_t number); /* it has no horizon any more, and maybe no ids */
 enum { TIX_MOST = 100, TIX_ITEM = 40, TIX_HEAD = 34, TIX_KEY = 44 };
 
 enum { FACT_KEY = 80, FACT_PLACE = 72, FACT_HEAD = 40 };

@@ -8,13 +8,13 @@
  * then only leaves the time index, alike on every node), and nothing older can come in its place. */
 #include "store/db.h"
 
-static bool rid_get(struct tx *t, const struct id *id, struct rid *out)
+bool rid_get(struct tx *t, const struct id *id, struct rid *out)
 {
     struct span v;
     return tx_get(t, DB_RID, SPAN_OF(*id), &v) && rid_read(out, v);
 }
 
-static bool rec_get(struct tx *t, uint64_t serial, struct rec *out)
+bool rec_get(struct tx *t, uint64_t serial, struct rec *out)
 {
     uint8_t key[8];
     struct span v;
@@ -36,8 +36,7 @@ void subjects_put(struct tx *t, const struct rec *r, bool there)
     }
 }
 
-/* The body goes, and all that leads to it; the id's own row and the slot are the caller's. */
-static void row_drop(struct tx *t, const struct rec *r)
+void row_drop(struct tx *t, const struct rec *r)
 {
     uint8_t key[8];
     be64_put(key, r->serial);
@@ -75,7 +74,7 @@ static void old_keep(struct tx *t, const struct rec *r)
     tx_put(t, DB_OLD, SPAN_OF(key), span(row, n));
 }
 
-static void old_drop(struct tx *t, uint64_t serial)
+void old_drop(struct tx *t, uint64_t serial)
 {
     uint8_t key[8];
     be64_put(key, serial);
@@ -205,6 +204,11 @@ void record_apply(struct tx *t, struct change *c, struct op *op)
     bool known = rid_get(t, &op->record.id, &rid);
     if (known && settled(t, op, &rid))
         return;
+    if (!known && !op->record.own && !op->record.followed &&
+        !id_welcome(t, op->record.topic, op->record.created, &op->record.id)) {
+        op->result = OP_DECLINED;
+        return;
+    }
     uint8_t key[SLOT_KEY_BYTES];
     struct slot_row row;
     bool held = false;
@@ -244,6 +248,10 @@ void known_apply(struct tx *t, struct op *op)
         op->result = OP_DUPLICATE;
         return;
     }
+    if (!id_welcome(t, op->known.topic, op->known.created, &op->known.id)) {
+        op->result = OP_DECLINED;
+        return;
+    }
     note(t, &op->known.id, topic_number(t, op->known.topic), op->known.created, op->known.expires,
          op->known.why, NULL);
     op->result = OP_STORED;
@@ -256,6 +264,7 @@ static void unlist(struct tx *t, const struct id *id, struct rid *rid, uint32_t 
     if (!rid->listed)
         return;
     tix_note(t, topic, created, id, false);
+    left_note(t, topic, created, id);
     rid->listed = false;
 }
 
@@ -285,7 +294,7 @@ void record_end(struct tx *t, int64_t at, uint64_t serial, const struct id *id)
         slot_key(key, &r.author, r.kind, &r.slot);
         holds = tx_get(t, DB_SLOT, SPAN_OF(key), &v) && slot_read(&row, v) && id_eq(&row.id, id);
     }
-    if (holds && row.floor > at) {
+    if (holds && row.floor > at && !ids_crowded(t, 2)) { /* what is only held cannot be forgotten */
         ending_id_put(t, row.floor, serial, id);
         rid_put(t, id, &rid);
     } else if (r.flags & REC_OWN) {
@@ -296,183 +305,4 @@ void record_end(struct tx *t, int64_t at, uint64_t serial, const struct id *id)
         if (holds)
             tx_del(t, DB_SLOT, SPAN_OF(key));
     }
-}
-
-/* A record gives way to the quota: its id stays known, and so does its slot's floor, on a stub. */
-static void evict(struct tx *t, const struct rec *r)
-{
-    struct rid rid;
-    if (!rid_get(t, &r->id, &rid))
-        return;
-    row_drop(t, r);
-    rid.state = KNOWN_EVICTED;
-    if (r->flags & REC_SLOT) {
-        uint8_t row[REC_ROW_MAX], key[8];
-        struct rec stub = *r;
-        stub.flags |= REC_STUB;
-        stub.subjects_n = 0;
-        stub.bytes = span(NULL, 0);
-        be64_put(key, r->serial);
-        size_t n = rec_write(row, &stub);
-        tx_put(t, DB_REC, SPAN_OF(key), span(row, n));
-    } else {
-        rid = (struct rid){.state = KNOWN_EVICTED, .listed = rid.listed, .serial = r->serial};
-        rid.expires = r->expires;
-        rid.created = r->created;
-        rid.topic = r->topic;
-    }
-    rid_put(t, &r->id, &rid);
-}
-
-/* The next record of a class from the class's cursor on.  Cursors only go forward: what lies behind them
- * is gone or of the other class. */
-static bool evictable(struct tx *t, bool followed, struct rec *out)
-{
-    uint64_t *from = &t->count[followed ? COUNT_EVICT_FOLLOWED : COUNT_EVICT];
-    struct walk w;
-    uint8_t key[8];
-    bool found = false;
-    be64_put(key, *from);
-    walk_open(&w, t->txn, t->s->dbi[DB_REC]);
-    walk_seek(&w, SPAN_OF(key));
-    for (; w.valid && !found; walk_next(&w)) {
-        if (!rec_read(out, w.key, w.value))
-            break;
-        *from = out->serial;
-        found = !(out->flags & (REC_OWN | REC_STUB)) && !!(out->flags & REC_FOLLOWED) == followed;
-    }
-    walk_close(&w);
-    return found;
-}
-
-static bool oldest_blob(struct tx *t, int64_t *touched, struct id *root)
-{
-    struct walk w;
-    walk_open(&w, t->txn, t->s->dbi[DB_BAGE]);
-    walk_seek(&w, span(NULL, 0));
-    bool found = w.valid && w.key.n == 40;
-    if (found) {
-        *touched = (int64_t)be64_get(w.key.p);
-        memcpy(root->b, w.key.p + 8, 32);
-    }
-    walk_close(&w);
-    return found;
-}
-
-/* The oldest of what was superseded; its id stays known as it was. */
-static bool old_evict(struct tx *t)
-{
-    struct walk w;
-    uint64_t serial = 0;
-    walk_open(&w, t->txn, t->s->dbi[DB_OLD]);
-    walk_seek(&w, span(NULL, 0));
-    bool found = w.valid && w.key.n == 8;
-    if (found)
-        serial = be64_get(w.key.p);
-    walk_close(&w);
-    if (found)
-        old_drop(t, serial);
-    return found;
-}
-
-/* What was superseded goes first.  Then what nobody here follows, oldest first, be it a record or a blob;
- * then what is followed. */
-static bool evict_one(struct tx *t)
-{
-    struct rec r;
-    struct id root;
-    int64_t touched = 0;
-    if (old_evict(t))
-        return true;
-    bool blob = oldest_blob(t, &touched, &root);
-    bool record = evictable(t, false, &r);
-    if (blob && (!record || touched <= r.received)) {
-        struct op op;
-        blob_drop(t, &root, &op);
-        return true;
-    }
-    if (!record)
-        record = evictable(t, true, &r);
-    if (record)
-        evict(t, &r);
-    return record;
-}
-
-static void end_one(struct tx *t, int64_t at, enum ending what, struct span key, const struct id *id)
-{
-    struct id a, b;
-    struct span v;
-    struct op op;
-    if (what == END_ID) {
-        record_end(t, at, be64_get(key.p), id);
-        return;
-    }
-    ending_del(t, at, what, key);
-    if (what == END_MAIL) {
-        memcpy(a.b, key.p, 32);
-        memcpy(b.b, key.p + 32, 32);
-        mail_drop(t, &a, &b, &op);
-    } else if (what == END_STOCK) {
-        if (tx_get(t, DB_STOCK, key, &v) && v.n == 12 && (int64_t)be64_get(v.p + 4) <= at)
-            tx_del(t, DB_STOCK, key);
-    } else if (what == END_REFUSED) {
-        uint8_t k[33] = {TABLE_REFUSED};
-        memcpy(k + 1, key.p, 32);
-        if (tx_get(t, DB_SMALL, SPAN_OF(k), &v) && v.n == 8 && (int64_t)be64_get(v.p) <= at)
-            tx_del(t, DB_SMALL, SPAN_OF(k));
-    }
-}
-
-struct due {
-    uint8_t key[ENDING_KEY_MAX];
-    size_t n;
-    int64_t at;
-    struct id id;
-};
-
-/* The next thing due from a key on; entries of the present bucket that are not due yet are passed over. */
-static bool next_due(struct tx *t, int64_t now, struct due *d)
-{
-    static const uint8_t lengths[] = {8, 64, 64, 32};
-    struct walk w;
-    bool found = false;
-    walk_open(&w, t->txn, t->s->dbi[DB_EXP]);
-    for (walk_seek(&w, span(d->key, d->n)); w.valid && !found; walk_next(&w)) {
-        uint8_t last[ENDING_KEY_MAX];
-        ending_key(last, now, END_ID, span("", 0));
-        if (w.key.n < 6 || w.key.p[5] > END_REFUSED || w.key.n != 6u + lengths[w.key.p[5]] ||
-            w.value.n != (w.key.p[5] == END_ID ? 40 : 8)) {
-            t->err = SOUK_EDAMAGED;
-            break;
-        }
-        if (memcmp(w.key.p, last, 5) > 0)
-            break;
-        d->at = (int64_t)be64_get(w.value.p);
-        if (d->at > now)
-            continue;
-        found = true;
-        d->n = w.key.n;
-        memcpy(d->key, w.key.p, w.key.n);
-        if (w.value.n == 40)
-            memcpy(d->id.b, w.value.p + 8, 32);
-    }
-    walk_close(&w);
-    return found;
-}
-
-uint32_t expire_apply(struct tx *t, int64_t now, uint32_t limit)
-{
-    uint32_t done = 0;
-    struct due d = {.n = 0};
-    for (; done < limit && !t->err && next_due(t, now, &d); done++)
-        end_one(t, d.at, (enum ending)d.key[5], span(d.key + 6, d.n - 6), &d.id);
-    uint64_t quota = t->s->config.quota_bytes;
-    /* From 31/32 on: what is new is refused above the quota, and until the next sweep there should be room
-     * for it. */
-    while (quota && done < limit && !t->err && tx_used_pages(t) * t->s->page_bytes > quota - quota / 32 &&
-           evict_one(t))
-        done++;
-    if (quota && tx_used_pages(t) * t->s->page_bytes <= quota)
-        t->over_quota = false;
-    return done;
 }

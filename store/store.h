@@ -27,6 +27,7 @@ enum op_result {
     OP_STALE,     /* a newer revision, or a withdrawal, stands: its id is known, its bytes can be served */
     OP_QUOTA,     /* no room: of the store, of the mailbox, of the listing's stock */
     OP_CONFLICT,  /* it contradicts what is there (a note spent, a key with another value) */
+    OP_DECLINED,  /* an id that there is no room to know: nothing was noted, nor will it be asked for */
     OP_SKIPPED,   /* an operation before it in the change ended the change */
 };
 const char *op_result_name(enum op_result r);
@@ -91,8 +92,9 @@ struct op {
             struct span topic;
             uint8_t why; /* enum known_state */
         } known;
-        struct { /* drops what expired by `now`, and beyond quota; at most `limit` things.  number = how
-                  * many: as many as limit means that more may be due.  One's own records stay, unlisted */
+        struct { /* drops what expired by `now`, and beyond quota and known_most; at most `limit` things.
+                  * number = how many: as many as limit means that more may be due.  One's own records stay,
+                  * unlisted.  found: which ids are known no more, for store_left_next */
             int64_t now;
             uint32_t limit;
         } expire;
@@ -209,6 +211,7 @@ struct store;
 struct store_config {
     uint64_t map_bytes;   /* 64 GiB in the daemon, 1 GiB in the simulator and under TSan */
     uint64_t quota_bytes; /* pages in use above which things are evicted; 0: none */
+    uint64_t known_most;  /* ids known above which the largest topic forgets its oldest; 0: none */
     bool sync;            /* false only in the simulator, where a crash is simulated above this layer */
     struct salt network;  /* a store belongs to one network */
     struct rng *rng;
@@ -225,8 +228,8 @@ void store_close(struct store *s);
 int store_apply(struct store *s, struct change **changes, size_t n);
 
 struct store_stats {
-    uint64_t used_bytes, map_bytes, quota_bytes, records, known, facts, events, outbox, mails, chunks,
-        commits, last_serial;
+    uint64_t used_bytes, map_bytes, quota_bytes, records, known, known_most, horizons, facts, events,
+        outbox, mails, chunks, commits, last_serial;
 };
 /* ---- views ---- */
 struct view;
@@ -272,8 +275,24 @@ struct time_chunk {
 };
 typedef bool view_chunk_fn(void *arg, const struct time_chunk *chunk);
 void view_topic(struct view *v, struct span topic, view_chunk_fn *fn, void *arg);
-typedef bool view_topic_fn(void *arg, struct span topic, uint64_t ids);
-void view_topics(struct view *v, view_topic_fn *fn, void *arg);
+/* A place in that order: ids before a topic's horizon were forgotten, but for one's own and those of the
+ * followed (store/room.c).  All zeros: nothing was. */
+struct known_at {
+    int64_t created;
+    struct id id;
+};
+bool known_before(int64_t created, const struct id *id, const struct known_at *at);
+typedef bool view_topic_fn(void *arg, struct span topic, uint64_t ids, const struct known_at *horizon);
+void view_topics(struct view *v, view_topic_fn *fn, void *arg); /* with ids, or a horizon */
+
+/* What an OP_EXPIRE found, topic by topic: the ids that are known no more, and the horizon as it is now. */
+struct store_left {
+    struct span topic;
+    struct known_at horizon;
+    size_t n;
+    struct span items; /* n × (created 8, big-endian; id 32) */
+};
+bool store_left_next(struct span *found, struct store_left *out); /* false at the end */
 
 typedef bool view_fact_fn(void *arg, const struct id *fact, const struct identity *author, uint32_t epoch,
                           uint32_t seq, struct span bytes);

@@ -30,7 +30,7 @@ void tix_sum_add(uint8_t sum[static 32], const uint8_t id[static 32])
 
 static void topic_write(struct tx *t, struct topic_cache *c, bool fresh, bool last)
 {
-    if (!c->used || (!c->delta && !fresh))
+    if (!c->used || (!c->delta && !fresh && !c->unused))
         return;
     uint8_t key[4], row[8 + TOPIC_MAX_BYTES];
     be32_put(key, c->number);
@@ -38,7 +38,7 @@ static void topic_write(struct tx *t, struct topic_cache *c, bool fresh, bool la
     uint64_t ids = tx_get(t, DB_TOPICN, SPAN_OF(key), &v) && v.n >= 8 ? be64_get(v.p) : 0;
     ids += (uint64_t)c->delta;
     c->delta = 0;
-    if (last && ids == 0) {
+    if (last && ids == 0 && !tx_get(t, DB_HORIZON, SPAN_OF(key), &v)) {
         tx_del(t, DB_TOPICN, SPAN_OF(key));
         tx_del(t, DB_TOPIC, span(c->name, c->name_n));
         c->used = false;
@@ -98,6 +98,19 @@ static struct topic_cache *topic_of(struct tx *t, uint32_t number)
     memcpy(name, v.p + 8, n);
     topic_number(t, span(name, n));
     return &t->topics[topic_hash(span(name, n))];
+}
+
+void topic_unused(struct tx *t, uint32_t number)
+{
+    struct topic_cache *c = topic_of(t, number);
+    if (c)
+        c->unused = true;
+}
+
+struct span topic_name(struct tx *t, uint32_t number)
+{
+    const struct topic_cache *c = topic_of(t, number);
+    return c ? span(c->name, c->name_n) : span(NULL, 0);
 }
 
 void tix_note(struct tx *t, uint32_t topic, int64_t created, const struct id *id, bool add)

@@ -47,7 +47,9 @@ uint64_t view_commit(struct view *v)
 
 void view_stats(struct view *v, struct store_stats *out)
 {
-    *out = (struct store_stats){.map_bytes = v->s->map_bytes, .quota_bytes = v->s->config.quota_bytes};
+    *out = (struct store_stats){.map_bytes = v->s->map_bytes,
+                                .quota_bytes = v->s->config.quota_bytes,
+                                .known_most = v->s->config.known_most};
     for (int i = 0; i < DB_MAX; i++) {
         MDB_stat st;
         if (!mdb_stat(v->txn, v->s->dbi[i], &st))
@@ -56,6 +58,7 @@ void view_stats(struct view *v, struct store_stats *out)
     }
     out->records = entries(v, DB_REC);
     out->known = entries(v, DB_RID);
+    out->horizons = entries(v, DB_HORIZON);
     out->facts = entries(v, DB_FACT);
     out->events = entries(v, DB_EVENT);
     out->outbox = entries(v, DB_OUT);
@@ -283,8 +286,11 @@ void view_topics(struct view *v, view_topic_fn *fn, void *arg)
     struct walk w;
     walk(v, DB_TOPICN, &w);
     for (walk_seek(&w, span(NULL, 0)); w.valid; walk_next(&w)) {
+        struct span row;
         uint64_t ids = w.value.n > 8 ? be64_get(w.value.p) : 0;
-        if (ids && !fn(arg, span(w.value.p + 8, w.value.n - 8), ids))
+        bool beyond = w.value.n > 8 && get(v, DB_HORIZON, w.key, &row);
+        struct known_at horizon = horizon_read(beyond ? row : span(NULL, 0));
+        if ((ids || beyond) && !fn(arg, span(w.value.p + 8, w.value.n - 8), ids, &horizon))
             break;
     }
     walk_close(&w);

@@ -37,7 +37,7 @@ struct topic {
     char name[RECORD_TOPIC_MOST + 1];
     struct negset *set;
     bool carried;
-    uint64_t in_view; /* ids that the store knows, while gossip_expired looks */
+    struct neg_bound since; /* the horizon (store/room.c): nothing of strangers is wanted from before it */
 };
 
 struct queued {
@@ -84,6 +84,7 @@ struct topic *gossip_topic(struct gossip *g, struct span name, bool make);
 bool gossip_carries(const struct gossip *g, struct span name);
 bool gpeer_carries(const struct gpeer *p, struct span name);
 void gossip_known(struct gossip *g, struct span topic, int64_t created, const struct id *id);
+bool gossip_beyond(struct gossip *g, const struct record *rec); /* before its topic's horizon */
 
 /* push.c */
 void push_record(struct gossip *g, struct core *c, const struct record *rec, const struct node_key *from,

@@ -115,12 +115,20 @@ struct boot {
     struct core *c;
 };
 
-static bool boot_topic(void *arg, struct span name, uint64_t ids)
+static void set_horizon(struct topic *t, const struct known_at *h)
+{
+    t->since = (struct neg_bound){.created = (uint64_t)h->created, .id = h->id};
+    if (!is_zero(&h->id, sizeof h->id))
+        t->since.n = sizeof h->id.b;
+}
+
+static bool boot_topic(void *arg, struct span name, uint64_t ids, const struct known_at *horizon)
 {
     struct boot *b = arg;
     (void)ids;
     struct topic *t = gossip_topic(b->g, name, true);
     if (t) {
+        set_horizon(t, horizon);
         view_topic(b->c->view, name, boot_chunk, t);
         b->g->stats.known += negset_count(t->set);
     }
@@ -133,29 +141,29 @@ void gossip_boot(struct gossip *g, struct core *c)
     view_topics(c->view, boot_topic, &b);
 }
 
-static bool expired_topic(void *arg, struct span name, uint64_t ids)
+void gossip_left(struct gossip *g, struct span found)
 {
-    struct topic *t = gossip_topic(arg, name, true);
-    if (t)
-        t->in_view = ids;
-    return true;
+    struct store_left left;
+    while (store_left_next(&found, &left)) {
+        struct topic *t = gossip_topic(g, left.topic, false);
+        if (!t)
+            continue;
+        set_horizon(t, &left.horizon);
+        for (size_t i = 0; i < left.n; i++) {
+            struct id id;
+            memcpy(id.b, left.items.p + i * 40 + 8, sizeof id.b);
+            g->stats.known -= negset_remove(t->set, be64_get(left.items.p + i * 40), &id);
+        }
+    }
 }
 
-void gossip_expired(struct gossip *g, struct core *c)
+bool gossip_beyond(struct gossip *g, const struct record *rec)
 {
-    for (size_t i = 0; i < g->topics_n; i++)
-        g->topic_list[i]->in_view = 0;
-    view_topics(c->view, expired_topic, g);
-    for (size_t i = 0; i < g->topics_n; i++) {
-        struct topic *t = g->topic_list[i];
-        size_t had = negset_count(t->set);
-        if (had == t->in_view)
-            continue;
-        negset_free(t->set); /* a round under way takes the new one with its next message */
-        t->set = negset_new();
-        view_topic(c->view, span_str(t->name), boot_chunk, t);
-        g->stats.known += negset_count(t->set) - had;
-    }
+    const struct topic *t = gossip_topic(g, rec->topic, false);
+    struct known_at since = {0};
+    if (t)
+        since = (struct known_at){(int64_t)t->since.created, t->since.id};
+    return known_before(rec->created, &rec->id, &since);
 }
 
 static void tell_topics(struct gossip *g, struct core *c, const struct node_key *peer)

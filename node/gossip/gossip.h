@@ -42,11 +42,11 @@ int gossip_blob_want(struct gossip *g, struct core *c, const struct id *root, ui
 typedef int gossip_blob_judge(struct span bytes, struct report *r);
 void gossip_blobs_judged_by(struct gossip *g, gossip_blob_judge *judge);
 
-/* The store dropped ids that expired: the sets follow it. */
-void gossip_expired(struct gossip *g, struct core *c);
+/* The store knows some ids no more: the sets follow.  `found` is what an OP_EXPIRE found. */
+void gossip_left(struct gossip *g, struct span found);
 
 struct gossip_stats {
-    uint64_t topics, known, stored, declined, refused, duplicates, pushes_in, pushes_out, rounds,
+    uint64_t topics, known, stored, declined, beyond, refused, duplicates, pushes_in, pushes_out, rounds,
         offered_last, jobs, blobs_wanted;
 };
 void gossip_stats(const struct gossip *g, struct gossip_stats *out);

@@ -44,6 +44,15 @@ static bool refused_before(struct core *c, const struct id *seen)
     return view_get(c->view, TABLE_REFUSED, SPAN_OF(*seen), &v);
 }
 
+/* Whom the owner follows: the row is the market's (people.c). */
+static bool followed(struct core *c, const struct identity *who)
+{
+    uint8_t key[7 + sizeof who->b] = "follow/";
+    struct span v;
+    memcpy(key + 7, who->b, sizeof who->b);
+    return view_get(c->view, TABLE_DRAFT, SPAN_OF(key), &v);
+}
+
 int intake_record(struct gossip *g, struct core *c, const struct gpeer *from, struct span bytes, bool stem,
                   struct report *r)
 {
@@ -63,6 +72,10 @@ int intake_record(struct gossip *g, struct core *c, const struct gpeer *from, st
     }
     if ((err = record_timely(&rec, c->now.unix_ms, r)))
         return err;
+    if (from && gossip_beyond(g, &rec) && !keys_own(c->keys, &rec.author) && !followed(c, &rec.author)) {
+        g->stats.beyond++;
+        return report_set(r, SOUK_EQUOTA, "it is older than what there is room for in its topic");
+    }
     if (g->pending.n >= GOSSIP_PENDING_MOST)
         return report_set(r, SOUK_EBUSY, "too many records are being checked; try again in a moment");
     struct pending *p = pending_new(&rec, &seen, from, stem);
@@ -85,15 +98,6 @@ static void remember_refusal(struct core *c, const struct pending *p)
     ch->bulk = true;
     change_put(ch, TABLE_REFUSED, SPAN_OF(p->seen), span(until, sizeof until));
     fx_commit(c->fx, ch);
-}
-
-/* Whom the owner follows: the row is the market's (people.c). */
-static bool followed(struct core *c, const struct identity *who)
-{
-    uint8_t key[7 + sizeof who->b] = "follow/";
-    struct span v;
-    memcpy(key + 7, who->b, sizeof who->b);
-    return view_get(c->view, TABLE_DRAFT, SPAN_OF(key), &v);
 }
 
 void intake_worked(struct gossip *g, struct core *c, struct job *job)
@@ -138,7 +142,7 @@ void intake_committed(struct gossip *g, struct core *c, struct change *change)
         return;
     }
     const struct op *op = &change->ops[0];
-    if (op->result != OP_DUPLICATE)
+    if (op->result != OP_DUPLICATE && op->result != OP_DECLINED)
         gossip_known(g, p->rec.topic, p->rec.created, &p->rec.id);
     if (op->kind == OP_RECORD && op->result == OP_STORED) {
         g->stats.stored++;

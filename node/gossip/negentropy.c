@@ -128,19 +128,38 @@ static void put_split(const struct neg *n, struct writing *w, const struct neg_b
     }
 }
 
-static void begin(struct neg *n, struct buf *out)
+static bool has_horizon(const struct neg *n)
+{
+    return n->since.created || n->since.n;
+}
+
+/* The first of one's items that count: those before the horizon do not. */
+static size_t first_item(const struct neg *n)
+{
+    return has_horizon(n) ? n->set.lower_bound(n->set.arg, &n->since) : 0;
+}
+
+static void put_skip_to(struct writing *w, const struct neg_bound *b)
+{
+    put_bound(w, b);
+    put_varint(w->out, MODE_SKIP);
+}
+
+static void begin(struct neg *n, struct writing *w)
 {
     n->initiator = true;
     n->have_n = n->need_n = 0;
     n->barren = 0;
-    *buf_grow(out, 1) = VERSION;
+    *buf_grow(w->out, 1) = VERSION;
+    if (has_horizon(n))
+        put_skip_to(w, &n->since);
 }
 
 void neg_initiate(struct neg *n, struct buf *out)
 {
     struct writing w = {.out = out};
-    begin(n, out);
-    put_split(n, &w, &(struct neg_bound){.created = NEG_FOREVER}, 0, n->set.count(n->set.arg));
+    begin(n, &w);
+    put_split(n, &w, &(struct neg_bound){.created = NEG_FOREVER}, first_item(n), n->set.count(n->set.arg));
 }
 
 static int by_size(const void *a, const void *b)
@@ -162,12 +181,13 @@ static size_t listed_most(const struct neg *n)
 void neg_initiate_random(struct neg *n, struct buf *out, struct rng *rng)
 {
     struct writing w = {.out = out};
-    size_t count = n->set.count(n->set.arg), cut[BUCKETS + 2], at = 0, k = 0;
-    if (count < BUCKETS * 2) { /* the ordinary first message lists everything already */
+    size_t all = n->set.count(n->set.arg), start = first_item(n), count = all - start;
+    size_t cut[BUCKETS + 2], at = 0, k = 0; /* counted from the first item that counts */
+    if (count < BUCKETS * 2) {              /* the ordinary first message lists everything already */
         neg_initiate(n, out);
         return;
     }
-    begin(n, out);
+    begin(n, &w);
     size_t most = listed_most(n), span = most < count / 2 ? most : count / 2;
     size_t from = rng_below(rng, count - span + 1);
     cut[k++] = from;
@@ -186,11 +206,11 @@ void neg_initiate_random(struct neg *n, struct buf *out, struct rng *rng)
         if (next == at)
             continue;
         struct neg_bound b =
-            next == count ? (struct neg_bound){.created = NEG_FOREVER} : bound_between(n, next);
+            next == count ? (struct neg_bound){.created = NEG_FOREVER} : bound_between(n, start + next);
         if (at == from && next == from + span)
-            put_ids(n, &w, &b, at, next);
+            put_ids(n, &w, &b, start + at, start + next);
         else
-            put_fingerprint(n, &w, &b, at, next);
+            put_fingerprint(n, &w, &b, start + at, start + next);
         at = next;
     }
 }
@@ -317,11 +337,30 @@ static void put_skip(struct writing *w, struct progress *p)
     if (!p->skip)
         return;
     p->skip = false;
-    put_bound(w, &p->bound);
-    put_varint(w->out, MODE_SKIP);
+    put_skip_to(w, &p->bound);
 }
 
-/* Handles one range.  *sent: ids were told, so that what is in w->out stands whatever the frame says. */
+static void on_fingerprint(struct neg *n, struct reading *r, struct writing *w, struct progress *p,
+                           const struct neg_bound *upper, size_t to, bool beyond)
+{
+    uint8_t ours[FINGERPRINT_BYTES];
+    if (r->end - r->at < FINGERPRINT_BYTES) {
+        r->bad = true;
+        return;
+    }
+    const uint8_t *theirs = r->at;
+    r->at += FINGERPRINT_BYTES;
+    fingerprint(n, p->index, to, ours);
+    if (beyond || memcmp(ours, theirs, FINGERPRINT_BYTES) == 0) {
+        p->skip = true;
+        return;
+    }
+    put_skip(w, p);
+    put_split(n, w, upper, p->index, to);
+}
+
+/* Handles one range and returns where it ended.  *sent: ids were told, so that what is in w->out stands
+ * whatever the frame says. */
 static size_t one_range(struct neg *n, struct reading *r, struct writing *w, struct progress *p,
                         struct neg_bound *upper, size_t sent_bytes, bool *sent)
 {
@@ -329,25 +368,13 @@ static size_t one_range(struct neg *n, struct reading *r, struct writing *w, str
     uint64_t mode = get_varint(r);
     if (r->bad)
         return p->index;
-    size_t to = n->set.lower_bound(n->set.arg, upper);
+    bool beyond = has_horizon(n) && compare_bounds(upper, &n->since) <= 0;
+    size_t to = beyond ? p->index : n->set.lower_bound(n->set.arg, upper);
     MUST(to >= p->index);
     if (mode == MODE_SKIP) {
         p->skip = true;
     } else if (mode == MODE_FINGERPRINT) {
-        uint8_t ours[FINGERPRINT_BYTES];
-        if (r->end - r->at < FINGERPRINT_BYTES) {
-            r->bad = true;
-            return to;
-        }
-        fingerprint(n, p->index, to, ours);
-        bool same = memcmp(ours, r->at, FINGERPRINT_BYTES) == 0;
-        r->at += FINGERPRINT_BYTES;
-        if (same)
-            p->skip = true;
-        else {
-            put_skip(w, p);
-            put_split(n, w, upper, p->index, to);
-        }
+        on_fingerprint(n, r, w, p, upper, to, beyond);
     } else if (mode == MODE_IDS) {
         uint64_t count = get_varint(r);
         if (r->bad || count > (uint64_t)(r->end - r->at) / sizeof(struct id)) {
@@ -356,9 +383,10 @@ static size_t one_range(struct neg *n, struct reading *r, struct writing *w, str
         }
         const uint8_t *ids = r->at;
         r->at += count * sizeof(struct id);
-        if (n->initiator) {
-            p->skip = true;
+        if (n->initiator && !beyond)
             compare_ids(n, ids, (size_t)count, p->index, to);
+        if (n->initiator || beyond) {
+            p->skip = true;
         } else {
             put_skip(w, p);
             to = tell_ids(n, w, upper, p->index, to, sent_bytes);
@@ -366,6 +394,8 @@ static size_t one_range(struct neg *n, struct reading *r, struct writing *w, str
         }
     } else
         r->bad = true;
+    if (beyond)
+        *upper = n->since; /* what is said next is said from there on */
     return to;
 }
 
@@ -374,7 +404,7 @@ int neg_reconcile(struct neg *n, struct span message, struct buf *out)
     struct reading r = {.at = message.p, .end = message.p + message.n};
     struct buf part = {0};
     struct writing w = {.out = &part};
-    struct progress p = {0};
+    struct progress p = {.bound = n->since, .index = first_item(n), .skip = has_horizon(n)};
     size_t start = out->n;
     n->have_n = n->need_n = 0;
     if (!message.n || message.p[0] < 0x60 || message.p[0] > 0x6f)

@@ -46,6 +46,9 @@ struct neg {
     size_t frame_most; /* bytes of one message; 0: no limit (tests) */
     bool initiator;
     unsigned barren; /* answers since the last one that taught an id */
+    /* The horizon: what lies before it is neither told nor asked for, as if all that the other has there
+     * were here too (spec/reconcile.md 5).  All zeros: none.  May be set anew between two calls. */
+    struct neg_bound since;
     /* What the initiator learnt by the last call, at most NEG_IDS_MOST each; owned, reused. */
     struct id *have, *need; /* have: here and not there.  need: there and not here. */
     size_t have_n, need_n, have_cap, need_cap;

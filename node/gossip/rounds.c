@@ -45,6 +45,7 @@ static void begin_next(struct gossip *g, struct core *c, struct gpeer *p)
         p->round = ++g->round;
         p->round_since_ms = c->now.mono_ms;
         neg_init(p->neg, &view, GOSSIP_FRAME_BYTES);
+        p->neg->since = t->since;
         if (p->rounds_done % RANDOM_EVERY == RANDOM_EVERY - 1)
             neg_initiate_random(p->neg, &first, g->rng);
         else
@@ -115,7 +116,8 @@ static int on_answer(struct gossip *g, struct core *c, struct gpeer *p, const st
     if (!p->neg || m->round != p->round || !span_eq(m->topic, span_str(p->topic->name)))
         return 0; /* of a round that was given up */
     struct buf out = {0};
-    p->neg->set = negset_view(p->topic->set); /* it may have grown since */
+    p->neg->set = negset_view(p->topic->set); /* it may have changed meanwhile */
+    p->neg->since = p->topic->since;
     int err = neg_reconcile(p->neg, m->message, &out);
     if (!err) {
         g->stats.offered_last = p->neg->need_n + p->neg->have_n;
@@ -154,6 +156,8 @@ int rounds_message(struct gossip *g, struct core *c, struct gpeer *p, struct spa
     struct buf out = {0};
     struct neg_set view = negset_view(t ? t->set : none);
     neg_init(&side, &view, GOSSIP_FRAME_BYTES);
+    if (t)
+        side.since = t->since;
     err = neg_reconcile(&side, m.message, &out);
     if (!err)
         (void)send_round(c, p, m.topic, (uint32_t)m.round, true, buf_view(&out));

@@ -193,7 +193,8 @@ static const struct setting all[] = {
      "(default no)",
      set_restored},
     {"storage-mib", "N",
-     "above it what is others' goes: outdated, then oldest first; at most 7/8 of map-mib (default 10240)",
+     "above it what is others' goes: outdated, then oldest first; an id is known for each KiB of it; "
+     "at most 7/8 of map-mib (default 10240)",
      set_storage},
     {"connections", "N", "most sockets of peers at once (default 512)", set_conns},
     {"reconcile-ms", "N", "pause between reconciliations with a peer (default 60000)", set_reconcile},

@@ -140,11 +140,11 @@ void market_committed(struct market *m, struct core *c, struct change *change)
         search_committed(m, c, change);
         break;
     case MARKET_EXPIRE:
-        if (!change->err && change->ops[0].number) {
-            gossip_expired(c->gossip, c);
-            if (change->ops[0].number >= EXPIRE_AT_ONCE) /* there is more */
-                m->expire_ms = c->now.mono_ms + EXPIRE_AGAIN_MS;
-        }
+        if (change->err)
+            break;
+        gossip_left(c->gossip, change->ops[0].found);
+        if (change->ops[0].number >= EXPIRE_AT_ONCE) /* there is more */
+            m->expire_ms = c->now.mono_ms + EXPIRE_AGAIN_MS;
         break;
     default:
         break;

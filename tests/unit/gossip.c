@@ -156,6 +156,119 @@ static void test_what_others_bring_of_ours_is_ours_and_of_the_followed_is_kept_l
     assert_true(op.record.followed && !op.record.own);
 }
 
+static bool same_set(void *arg, const struct time_chunk *chunk)
+{
+    struct topic *t = arg;
+    for (size_t i = 0; i < chunk->n; i++) {
+        struct id id;
+        memcpy(id.b, chunk->items.p + i * 40 + 8, sizeof id.b);
+        assert_false(negset_add(t->set, be64_get(chunk->items.p + i * 40), &id));
+    }
+    return true;
+}
+
+/* Records in two topics; the room's sets as they are in memory must be the store's after each sweep. */
+static void test_the_sets_follow_what_the_store_forgets(void **state)
+{
+    (void)state;
+    struct gossip_stats s;
+    struct negset *set[2] = {NULL, NULL};
+    static const char *const name[2] = {"bikes/FR", "books/FR"};
+    for (uint64_t n = 0; n < 600; n++) {
+        struct op op = record_op(n + 1, n, 1, 1, 1000 + (int64_t)n, 2000 + (int64_t)n);
+        op.record.topic = span_str(name[n % 3 == 0]);
+        assert_int_equal(put_record(bench, &op), OP_STORED);
+        gossip_known(core.gossip, op.record.topic, op.record.created, &op.record.id);
+    }
+    for (int i = 0; i < 2; i++)
+        set[i] = gossip_topic(core.gossip, span_str(name[i]), false)->set;
+    for (int64_t now = 2000; now < 2600; now += 100) {
+        struct change *ch = change_new(0, 0, 0);
+        change_expire(ch, now, 1000);
+        assert_int_equal(apply_one(bench, ch), 0);
+        gossip_left(core.gossip, ch->ops[0].found);
+        change_free(ch);
+        for (int i = 0; i < 2; i++) {
+            struct topic *t = gossip_topic(core.gossip, span_str(name[i]), false);
+            assert_ptr_equal(t->set, set[i]); /* not made anew */
+            assert_int_equal(negset_count(t->set), topic_ids(bench, name[i]));
+            view_topic(core.view, span_str(name[i]), same_set, t);
+        }
+        gossip_stats(core.gossip, &s);
+        assert_int_equal(s.known, topic_ids(bench, name[0]) + topic_ids(bench, name[1]));
+    }
+}
+
+/* A profile as told by the peer; how it was answered. */
+static int tell_profile(const struct keypair *pair, int64_t created)
+{
+    struct record draft = {.kind = RECORD_PROFILE, .created = created, .expires = created + 1000000};
+    struct buf body = {0}, bytes = {0};
+    char topic[RECORD_PEOPLE_BYTES];
+    record_profile_encode(&body, &(struct record_profile){.name = span_str("Ann")});
+    memcpy(draft.author.b, pair->pk, 32);
+    draft.topic = record_topic_people(topic, &draft.author);
+    draft.body = buf_view(&body);
+    assert_int_equal(record_make(&bytes, &draft, &network, pair->sk, NULL), 0);
+    int err = gossip_record(core.gossip, &core, &peer, buf_view(&bytes), NULL);
+    buf_free(&body);
+    buf_free(&bytes);
+    return err;
+}
+
+static void test_what_lies_before_the_horizon_costs_no_signature_and_is_not_settled(void **state)
+{
+    (void)state;
+    struct keypair other;
+    struct gossip_stats s;
+    uint8_t seed[32] = {7};
+    char name[RECORD_PEOPLE_BYTES];
+    sign_keypair_from_seed(&other, seed);
+    struct identity who;
+    memcpy(who.b, other.pk, 32);
+    struct span topic = record_topic_people(name, &who);
+    bench->config.known_most = 64;
+    bench_reopen(bench);
+    core.view = bench->view;
+    for (uint64_t n = 0; n < 70; n++) {
+        struct op op = record_op(n + 1, n, 1, 1, core.now.unix_ms - 70000 + (int64_t)n * 1000,
+                                 core.now.unix_ms + 1000000);
+        op.record.topic = topic;
+        if (put_record(bench, &op) == OP_STORED)
+            gossip_known(core.gossip, topic, op.record.created, &op.record.id);
+    }
+    struct change *ch = change_new(0, 0, 0);
+    change_expire(ch, core.now.unix_ms, 1000);
+    assert_int_equal(apply_one(bench, ch), 0);
+    gossip_left(core.gossip, ch->ops[0].found);
+    change_free(ch);
+    struct topic *t = gossip_topic(core.gossip, topic, false);
+    assert_true(negset_count(t->set) < 64);
+    effects_clear(&fx);
+    assert_int_equal(tell_profile(&other, core.now.unix_ms - 69500), SOUK_EQUOTA);
+    assert_int_equal(fx.n, 0);
+    gossip_stats(core.gossip, &s);
+    assert_int_equal(s.beyond, 1);
+    assert_int_equal(tell_profile(&other, core.now.unix_ms), 0);
+    assert_int_equal(fx.n, 1); /* its signature is looked at */
+    struct job *job = fx.v[0].job;
+    gossip_worked(core.gossip, &core, job); /* and it is not good: the record goes */
+    free(job);
+    for (size_t i = 1; i < fx.n; i++)
+        if (fx.v[i].kind == FX_COMMIT)
+            change_free(fx.v[i].change);
+    effects_clear(&fx);
+    struct buf first = {0};
+    struct neg neg;
+    struct neg_set view = negset_view(t->set);
+    neg_init(&neg, &view, GOSSIP_FRAME_BYTES);
+    neg.since = t->since;
+    neg_initiate(&neg, &first);
+    assert_int_equal(first.p[1 + 6 + 1 + 32], 0); /* it begins by skipping to there */
+    neg_free(&neg);
+    buf_free(&first);
+}
+
 static int refuse_blob(struct span bytes, struct report *r)
 {
     return report_set(r, SOUK_EINVALID, "%zu bytes", bytes.n);
@@ -231,6 +344,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(asking_about_topics_does_not_make_them),
+        T(the_sets_follow_what_the_store_forgets),
+        T(what_lies_before_the_horizon_costs_no_signature_and_is_not_settled),
         T(records_that_nobody_asked_for_are_on_the_budget),
         T(a_blob_that_may_not_stay_is_never_whole_on_disk),
         T(what_others_bring_of_ours_is_ours_and_of_the_followed_is_kept_longer),

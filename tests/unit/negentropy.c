@@ -122,13 +122,14 @@ enum { SIDES = 2 };
 struct pair {
     struct negset *set[SIDES];
     struct neg side[SIDES];
+    struct neg_bound since[SIDES];
     size_t have, need, exchanges, bytes, longest;
 };
 
 static void pair_make(struct pair *p, struct rng *r, size_t common, size_t only_a, size_t only_b,
                       uint64_t spread)
 {
-    *p = (struct pair){{negset_new(), negset_new()}, {{.have = NULL}}, 0, 0, 0, 0, 0};
+    *p = (struct pair){.set = {negset_new(), negset_new()}};
     for (size_t i = 0; i < common + only_a + only_b; i++) {
         struct neg_item item = random_item(r, spread);
         if (i < common + only_a)
@@ -163,6 +164,7 @@ static void pair_run(struct pair *p, size_t frame, struct rng *random_start, boo
         struct neg_set view = negset_view(p->set[i]);
         neg_free(&p->side[i]);
         neg_init(&p->side[i], &view, frame);
+        p->side[i].since = p->since[i];
     }
     if (random_start)
         neg_initiate_random(&p->side[0], &message, random_start);
@@ -251,6 +253,34 @@ static void with_frames_no_message_is_longer_and_rounds_settle(void **state)
     assert_int_equal(negset_count(p.set[0]), 4500);
     assert_int_equal(negset_count(p.set[1]), 4500);
     pair_free(&p);
+}
+
+/* The first side has forgotten, or the second, or both, what lies before a place. */
+static void what_lies_before_a_horizon_is_not_settled(void **state)
+{
+    (void)state;
+    struct rng r;
+    rng_seed_u64(&r, 15);
+    for (int i = 0; i < 48; i++) {
+        struct pair p;
+        size_t older[SIDES] = {(size_t)i % 3 * 40, (size_t)i % 5 * 300};
+        pair_make(&p, &r, (size_t)i * 40, 9, 6, 5000); /* all from 1790000000000 on */
+        for (int s = 0; s < SIDES; s++)
+            for (size_t k = 0; k < older[s]; k++) {
+                struct neg_item item = random_item(&r, 5000);
+                negset_add(p.set[s], item.created - 6000, &item.id);
+            }
+        int who = 1 + i % 3; /* 1: the first, 2: the second, 3: both */
+        p.since[0] = p.since[1] = (struct neg_bound){.created = 1790000000000};
+        if (!(who & 1))
+            p.since[0] = (struct neg_bound){0};
+        if (!(who & 2))
+            p.since[1] = (struct neg_bound){0};
+        pair_run(&p, 0, i % 2 ? &r : NULL, false);
+        assert_int_equal(p.have, 9);
+        assert_int_equal(p.need, 6);
+        pair_free(&p);
+    }
 }
 
 static void a_list_that_just_fills_the_frame_is_taken(void **state)
@@ -550,6 +580,7 @@ int main(void)
         cmocka_unit_test(a_topic_of_one_record_costs_little),
         cmocka_unit_test(without_frames_a_session_finds_every_difference),
         cmocka_unit_test(with_frames_no_message_is_longer_and_rounds_settle),
+        cmocka_unit_test(what_lies_before_a_horizon_is_not_settled),
         cmocka_unit_test(a_list_that_just_fills_the_frame_is_taken),
         cmocka_unit_test(equal_sets_cost_one_short_exchange),
         cmocka_unit_test(a_random_start_is_answered_like_any_other),

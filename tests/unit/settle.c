@@ -25,11 +25,14 @@ enum {
     FETCHES = 400,   /* a node's budget for one peer in one round */
     DECLINE_ONE = 4, /* of so many records that are not its own, at each node another one */
     REVISED_ONE = 5, /* of so many slots has a second revision */
+    ROOM_ONE = 3,    /* of so many nodes has room for some ids only */
 };
 
 struct rules {
     bool remember;   /* what is declined or superseded stays in the reconciled set */
     bool keep_bytes; /* of what was superseded, so that who missed it can still have it */
+    size_t room;     /* for ids, at one node in ROOM_ONE; 0: for all */
+    bool horizon;    /* such a node says nothing of what lies before what it forgot */
 };
 enum state { UNKNOWN, HELD, NOT_HELD, FORGOTTEN };
 struct entry {
@@ -40,6 +43,7 @@ struct entry {
 struct member {
     struct negset *set;
     uint8_t state[RECORDS], newest[RECORDS]; /* newest: by slot, revision + 1 */
+    struct neg_bound since;
 };
 struct world {
     struct rules rules;
@@ -73,6 +77,8 @@ static struct world *world_new(struct rules rules, size_t nodes, size_t records)
         e->slot = second ? i - 1 : i;
         e->revision = second;
         e->author = e->slot * 7919 % w->nodes;
+        if (rules.room && e->author % ROOM_ONE == 1)
+            e->author++; /* one's own are not forgotten: so nobody who lacks room has any */
     }
     return w;
 }
@@ -120,6 +126,28 @@ static void admit(struct world *w, size_t node, size_t i)
         know(w, m, e->slot, old);
 }
 
+/* A node without room forgets its oldest; what is older than that it takes no more. */
+static void make_room(struct world *w, size_t node)
+{
+    struct member *m = &w->node[node];
+    while (w->rules.room && node % ROOM_ONE == 1 && negset_count(m->set) > w->rules.room) {
+        struct neg_set view = negset_view(m->set);
+        struct neg_item oldest, next;
+        view.item(view.arg, 0, &oldest);
+        view.item(view.arg, 1, &next);
+        m->since = (struct neg_bound){.created = next.created, .id = next.id, .n = sizeof next.id.b};
+        m->state[index_of(&oldest.id)] = FORGOTTEN;
+        negset_remove(m->set, oldest.created, &oldest.id);
+    }
+}
+
+static bool too_old(const struct member *m, const struct neg_item *item)
+{
+    if (item->created != m->since.created)
+        return item->created < m->since.created;
+    return memcmp(&item->id, &m->since.id, sizeof item->id) < 0;
+}
+
 /* `to` asks `from` for ids that it was offered. */
 static void fetch(struct world *w, size_t to, size_t from, const struct id *ids, size_t n)
 {
@@ -132,7 +160,9 @@ static void fetch(struct world *w, size_t to, size_t from, const struct id *ids,
         budget--;
         if (w->node[from].state[i] == HELD) {
             w->fetched++;
-            admit(w, to, i);
+            if (!too_old(&w->node[to], &w->record[i].item))
+                admit(w, to, i);
+            make_room(w, to);
         } else
             w->unserved++;
     }
@@ -150,6 +180,10 @@ static void reconcile(struct world *w, size_t a, size_t b, bool random_start)
     struct buf message = {0}, answer = {0}, have = {0}, need = {0};
     neg_init(&side[0], &view[0], FRAME_BYTES);
     neg_init(&side[1], &view[1], FRAME_BYTES);
+    if (w->rules.horizon) {
+        side[0].since = w->node[a].since;
+        side[1].since = w->node[b].since;
+    }
     if (random_start)
         neg_initiate_random(&side[0], &message, &w->rng);
     else
@@ -182,6 +216,12 @@ static void one_round(struct world *w, unsigned round)
     }
 }
 
+static void arrive(struct world *w, size_t i)
+{
+    admit(w, w->record[i].author, i);
+    make_room(w, w->record[i].author);
+}
+
 /* Runs until `quiet` rounds in a row offered nothing, or to the end; the rounds after the last arrival, or
  * MOST_ROUNDS when it did not settle. */
 static unsigned run(struct world *w, const char *what)
@@ -197,7 +237,7 @@ static unsigned run(struct world *w, const char *what)
     }
     for (; round < MOST_ROUNDS && quiet < QUIET; round++) {
         for (; arrived < w->records && arrived < w->records / ARRIVAL_ROUNDS * (round + 1); arrived++)
-            admit(w, w->record[order[arrived]].author, order[arrived]);
+            arrive(w, order[arrived]);
         one_round(w, round);
         quiet = arrived == w->records && !w->offered ? quiet + 1 : 0;
     }
@@ -237,12 +277,38 @@ static void dropping_the_bytes_of_what_was_superseded_never_settles(void **state
     world_free(w);
 }
 
+static void where_room_for_ids_is_short_the_newest_settle(void **state)
+{
+    (void)state;
+    enum { ROOM = FEW_RECORDS / 4 };
+    struct world *w =
+        world_new((struct rules){.remember = true, .keep_bytes = true, .room = ROOM, .horizon = true},
+                  FEW_NODES, FEW_RECORDS);
+    assert_true(run(w, "room for a quarter") < 20);
+    for (size_t n = 0; n < w->nodes; n++)
+        assert_int_equal(negset_count(w->node[n].set), n % ROOM_ONE == 1 ? ROOM : w->records);
+    world_free(w);
+}
+
+static void forgetting_without_a_horizon_never_settles(void **state)
+{
+    (void)state;
+    struct world *w =
+        world_new((struct rules){.remember = true, .keep_bytes = true, .room = FEW_RECORDS / 4}, FEW_NODES,
+                  FEW_RECORDS);
+    assert_int_equal(run(w, "a quarter without a horizon"), MOST_ROUNDS);
+    assert_true(w->offered > w->nodes * w->records / 100);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_settle_whatever_each_node_keeps),
         cmocka_unit_test(forgetting_what_was_declined_never_settles),
         cmocka_unit_test(dropping_the_bytes_of_what_was_superseded_never_settles),
+        cmocka_unit_test(where_room_for_ids_is_short_the_newest_settle),
+        cmocka_unit_test(forgetting_without_a_horizon_never_settles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
