@@ -27,7 +27,7 @@ const struct command commands[] = {
     {"node", "connect", "node.connect", "node addr", NULL, NULL, false, NULL},
     {"node", "dht", "node.dht", NULL,
      "buckets: shared nodes waiting heard idle_ms; stored: kind key author bytes expires_ms from; "
-     "published: kind key bytes replicas next_ms error; counters: name value most",
+     "published: kind key family bytes replicas next_ms error; counters: name value most",
      NULL, false, NULL},
     {"node", "lookup", "node.lookup", "key",
      "values: author expires text; nodes: node addr shared; "

@@ -13,7 +13,7 @@
  *   farthest.  Else inventions nearer to the target would push out everybody. */
 #include "dht/inner.h"
 
-enum { BAD_MOST = 3 };
+enum { BAD_MOST = 3, MUTE_TRIED = 16 /* one of so many of a mute family is asked: it may be back */ };
 
 struct candidate *lookup_find(struct query *q, uint32_t contact)
 {
@@ -169,6 +169,8 @@ void lookup_add(struct dht *d, struct query *q, uint32_t contact, uint8_t hop, u
     uint64_t distance = id_distance(&c->id, &q->target);
     uint32_t addresses = 0;
     if (q->family && addr_is_ipv4(&c->addr) != (q->family == 4))
+        return;
+    if (!q->family && family_mute(d, !addr_is_ipv4(&c->addr)) && rng_below(d->rng, MUTE_TRIED))
         return;
     for (uint32_t j = 0; j < q->cands_n; j++) {
         struct candidate *other = &q->cands[j];

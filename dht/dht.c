@@ -153,31 +153,6 @@ const struct node_key *dht_self_key(const struct dht *d)
     return &d->self;
 }
 
-bool dht_addr(const struct dht *d, int family, struct addr *out)
-{
-    if (family == 0)
-        return dht_addr(d, 4, out) || dht_addr(d, 6, out);
-    const struct addr *told = family == 4 ? &d->addr : &d->addr6;
-    if (family == 4 ? d->no_ipv4 : !d->ipv6)
-        return false;
-    if (told->port) {
-        *out = *told;
-        return true;
-    }
-    for (int i = 0; i < VOTES_MOST; i++) {
-        int same = 0;
-        if (addr_is_ipv4(&d->votes[i].said) != (family == 4))
-            continue;
-        for (int j = 0; j < VOTES_MOST; j++)
-            same += d->votes[i].said.port && addr_eq(&d->votes[i].said, &d->votes[j].said);
-        if (same < 3)
-            continue;
-        *out = d->votes[i].said;
-        return true;
-    }
-    return false;
-}
-
 int dht_datagram(struct dht *d, struct clock now, const struct addr *from, const struct node_key *peer,
                  struct span plaintext, size_t reply_limit, struct dht_out *out)
 {

@@ -118,8 +118,8 @@ bool dht_client(const struct dht *d);
 const struct dht_knobs *dht_knobs(const struct dht *d);
 const struct id *dht_self(const struct dht *d);
 const struct node_key *dht_self_key(const struct dht *d);
-/* Our address of a family (4, 6; 0: either, IPv4 before IPv6) as configured, or as peers of three different
- * prefixes report it; false: not known yet, or not of that family. */
+/* Our address of a family (4, 6; 0: either, IPv4 before IPv6) as configured, or as most of the peers report
+ * it whom we ask (seen.c); false: not known yet, or not of that family. */
 bool dht_addr(const struct dht *d, int family, struct addr *out);
 
 /* A plaintext datagram from the peer that the outer layer authenticated.  `reply_limit` is the most
@@ -214,6 +214,7 @@ bool dht_unpublish(struct dht *d, const struct id *key); /* of a topic: dht_key_
 struct dht_own {
     struct id key, topic; /* topic: of provider records, else zero */
     enum dht_kind kind;
+    int family;      /* 4 or 6: of the address that it names, which may not be known yet; 0: names none */
     uint32_t bytes;  /* 0: made anew each time */
     uint32_t stored; /* replicas at the last attempt */
     int err;

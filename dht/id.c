@@ -189,3 +189,8 @@ bool addr_usable(const struct dht *d, const struct addr *a)
         return !d->no_ipv4 && a->ip[12] && a->ip[12] < 224; /* multicast and beyond */
     return d->ipv6 && a->ip[0] != 0xff && !addr_is_any(a);
 }
+
+bool family_mute(const struct dht *d, bool six)
+{
+    return d->ipv6 && !d->no_ipv4 && d->silent[six] >= MUTE_FAILS && d->silent[!six] < MUTE_FAILS;
+}

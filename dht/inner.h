@@ -14,6 +14,7 @@
  *     value.c     signed values: making, reading, checking
  *     values.c    the store of values held for others
  *     leave.c     the word of who is about to stop
+ *     seen.c      our own addresses, as others report them
  *     publish.c   own values, put again and again
  *     view.c      the engine as people see it */
 #ifndef SOUK_DHT_INNER_H
@@ -33,6 +34,7 @@ enum {
     ANSWER_MOST = 20,  /* nodes in an answer, whatever knobs.k */
     PROVEN_S = 900,    /* an address that answered so long ago counts as proven */
     REQUEST_HEAD = 9,  /* number of the message, request id */
+    MUTE_FAILS = 4,    /* requests to a family without an answer, while the other answers */
     PING_BYTES = 12,   /* plaintext of our shortest request */
     TELLERS_MOST = 64, /* nodes whose word is judged in one lookup */
     AROUND = 4,        /* lookups beside a crowded key */
@@ -226,11 +228,14 @@ struct dht {
         uint64_t mark;
         uint32_t seen_s;
     } recent[RECENT_SETS][RECENT_WAYS]; /* the set: the mark's lowest bits */
-    struct {
+    struct vote {
         struct addr said;
         uint64_t by; /* prefix of who said it */
     } votes[VOTES_MOST];
-    uint32_t votes_at;
+    uint32_t votes_n[2]; /* of IPv4, of IPv6 */
+    struct addr learnt[2];
+    uint32_t silent[2];   /* requests in a row that nobody of IPv4, of IPv6 answered */
+    uint64_t moved_ms[2]; /* when what names our address was last put because of that */
     struct buf scratch;
     struct dht_stats stats;
 };
@@ -253,6 +258,9 @@ uint64_t ticket_due(const struct dht *d, const struct node_key *peer, const stru
 uint64_t address_mark(const struct dht *d, const struct node_key *key, const struct addr *a);
 bool addr_exempt(const struct dht *d, const struct addr *a); /* from the limits by prefix */
 bool addr_usable(const struct dht *d, const struct addr *a); /* may be asked and told of */
+/* Does nobody of this family answer, while the other does?  Then we have it in name only: no way leads
+ * there. */
+bool family_mute(const struct dht *d, bool six);
 
 /* table.c */
 void table_answered(struct dht *d, uint64_t now_ms, uint32_t contact, uint32_t rtt_ms, bool knows_us);
@@ -370,7 +378,12 @@ void values_free(struct dht *d);
 void upkeep_checked(struct dht *d, bool there); /* what a ping of upkeep found */
 void upkeep_tick(struct dht *d, struct clock now, struct dht_out *out);
 
+/* seen.c: an answer from there says where our request came from. */
+void seen_take(struct dht *d, uint64_t now_ms, const struct addr *from, const struct node_key *peer,
+               struct span seen);
+
 /* publish.c */
+void own_moved(struct dht *d, uint64_t now_ms, int family); /* our address of it is known, or another */
 void own_due(struct dht *d, struct clock now, struct own *o);
 void own_done(struct dht *d, struct clock now, struct query *q);
 void own_free(struct dht *d);

@@ -44,7 +44,7 @@ static bool writes(const struct query *q)
 static bool ask(struct dht *d, struct clock now, struct query *q, struct candidate *c, struct dht_out *out)
 {
     bool ipv4 = addr_is_ipv4(&contact_at(d->pool, c->contact)->addr);
-    if (d->ipv6 && !d->no_ipv4 && !q->family && rng_below(d->rng, 4) == 0)
+    if (d->ipv6 && !d->no_ipv4 && !q->family && !family_mute(d, ipv4) && rng_below(d->rng, 4) == 0)
         ipv4 = !ipv4; /* so that nodes of both families are learnt */
     if (q->want)
         ipv4 = q->want == 4;

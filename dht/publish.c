@@ -3,6 +3,8 @@
 #include "dht/inner.h"
 #include <stdlib.h>
 
+enum { MOVED_EACH_MS = 60000 };
+
 bool own_provider(struct dht *d, struct clock now, const struct id *topic, int family, struct buf *out)
 {
     struct dht_value v = {.kind = DHT_PROVIDER,
@@ -103,8 +105,29 @@ bool dht_unpublish(struct dht *d, const struct id *key)
     return any;
 }
 
+/* What names the address is put again in the next seconds; once a minute at most, whoever shouts. */
+void own_moved(struct dht *d, uint64_t now_ms, int family)
+{
+    uint64_t *moved_ms = &d->moved_ms[family == 6], at = now_ms;
+    if (*moved_ms > now_ms)
+        return; /* it is due already */
+    if (*moved_ms && at < *moved_ms + MOVED_EACH_MS)
+        at = *moved_ms + MOVED_EACH_MS;
+    *moved_ms = at;
+    for (struct own *o = d->own; o; o = o->next)
+        if (o->family == family)
+            timer_set(d, &o->t, TIMER_OWN, at + 100 + rng_below(d->rng, 1000));
+}
+
 void own_due(struct dht *d, struct clock now, struct own *o)
 {
+    struct addr at;
+    if (o->family &&
+        !dht_addr(d, o->family, &at)) { /* until it is known (own_moved) there is nothing to say */
+        o->err = SOUK_EOFFLINE;
+        timer_set(d, &o->t, TIMER_OWN, now.mono_ms + d->knobs.republish_ms);
+        return;
+    }
     /* Nothing can be put before anybody is known; too many at once wait their turn. */
     if (d->own_out >= d->knobs.own_at_once || d->live_n == 0 || o->query) {
         timer_set(d, &o->t, TIMER_OWN, now.mono_ms + 500 + rng_below(d->rng, 1000));
@@ -152,6 +175,7 @@ size_t dht_own(const struct dht *d, struct dht_own *out, size_t cap)
         if (n < cap)
             out[n] = (struct dht_own){.key = o->key,
                                       .topic = o->topic,
+                                      .family = o->family,
                                       .kind = o->value.n ? (enum dht_kind)o->value.p[0] : DHT_PROVIDER,
                                       .bytes = (uint32_t)o->value.n,
                                       .stored = o->stored,

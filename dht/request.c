@@ -161,6 +161,7 @@ void request_answered(struct dht *d, uint64_t now_ms, struct request *r, bool kn
         learn_median(d, rtt);
     }
     d->last_answer_ms = now_ms;
+    d->silent[!addr_is_ipv4(&contact_at(d->pool, r->contact)->addr)] = 0;
     if (r->check)
         upkeep_checked(d, true);
     table_answered(d, now_ms, r->contact, rtt, knows_us);
@@ -191,6 +192,7 @@ void request_due(struct dht *d, struct clock now, struct request *r, struct dht_
         return;
     }
     d->stats.timeouts++;
+    d->silent[!addr_is_ipv4(&contact_at(d->pool, r->contact)->addr)]++;
     if (r->check)
         upkeep_checked(d, false);
     table_failed(d, now.mono_ms, r->contact, r->again.p ? 2 : 1);

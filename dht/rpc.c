@@ -381,25 +381,6 @@ static void take_nodes(struct dht *d, uint64_t now_ms, struct query *q, const st
     }
 }
 
-static void take_seen(struct dht *d, const struct addr *from, const struct node_key *peer, struct span seen)
-{
-    struct addr said;
-    if (seen.n != ADDR_BYTES)
-        return;
-    addr_unpack(&said, seen.p);
-    if (!addr_usable(d, &said))
-        return;
-    uint64_t by = addr_exempt(d, from) ? be64_get(peer->b) : addr_prefix(from);
-    for (uint32_t i = 0; i < VOTES_MOST; i++)
-        if (d->votes[i].said.port && d->votes[i].by == by) {
-            d->votes[i].said = said;
-            return;
-        }
-    d->votes[d->votes_at].said = said;
-    d->votes[d->votes_at].by = by;
-    d->votes_at = (d->votes_at + 1) % VOTES_MOST;
-}
-
 static void take_lookup(struct dht *d, struct clock now, struct query *q, struct candidate *c,
                         const struct answer *a, bool padded)
 {
@@ -444,7 +425,7 @@ int rpc_answer(struct dht *d, struct clock now, const struct addr *from, const s
     struct query *q = query_find(d, r->query);
     uint8_t number = r->number;
     bool padded = r->padded;
-    take_seen(d, from, peer, a.seen);
+    seen_take(d, now.mono_ms, from, peer, a.seen);
     struct candidate *c = q ? lookup_find(q, r->contact) : NULL;
     if (q) {
         q->result.bytes_in += plaintext.n + DHT_OUTER_BYTES;

@@ -10,6 +10,7 @@ enum {
     SAVE_MS = 300000,
     LOOK_FAST_MS = 1000,
     LOOK_SLOW_MS = 30000,
+    CARRIERS_FIRST_MS = 2000,
     CARRIERS_MS = 120000,
     CANDIDATES = 64
 };
@@ -30,7 +31,7 @@ struct reach {
     struct id carriers; /* the topic under which carriers of everything announce themselves */
     struct candidate cand[CANDIDATES];
     size_t cand_n;
-    uint64_t look_ms, save_ms, save_wait_ms, carriers_ms, find_ms;
+    uint64_t look_ms, save_ms, save_wait_ms, carriers_ms, carriers_wait_ms, find_ms;
 };
 
 static void sign_provider(void *arg, const struct id *hash, struct sig *out)
@@ -153,7 +154,8 @@ void reach_boot(struct reach *r, struct core *c)
     r->save_wait_ms = SAVE_FIRST_MS; /* a table that grows is saved sooner: the power may fail */
     r->save_ms = c->now.mono_ms + r->save_wait_ms;
     r->look_ms = c->now.mono_ms;
-    r->carriers_ms = c->now.mono_ms + 2000;
+    r->carriers_wait_ms = CARRIERS_FIRST_MS; /* when a network begins, or we in it, more are found soon */
+    r->carriers_ms = c->now.mono_ms + r->carriers_wait_ms;
 }
 
 void reach_dgram(struct reach *r, struct core *c, const struct addr *from, uint8_t via, struct span bytes)
@@ -281,7 +283,8 @@ void reach_wake(struct reach *r, struct core *c)
         look(r, c);
     if (r->carriers_ms <= c->now.mono_ms) {
         (void)dht_providers_start(r->dht, c->now, &r->carriers, 0, dht_cookie(ROOM_NODE, 0));
-        r->carriers_ms = c->now.mono_ms + CARRIERS_MS;
+        r->carriers_ms = c->now.mono_ms + r->carriers_wait_ms;
+        r->carriers_wait_ms = r->carriers_wait_ms * 2 < CARRIERS_MS ? r->carriers_wait_ms * 2 : CARRIERS_MS;
     }
     if (r->save_ms <= c->now.mono_ms) {
         save(r, c);

@@ -108,6 +108,14 @@ static const struct api_dht_stored *stored(struct core *c, struct arena *a, size
     return rows;
 }
 
+static const char *publish_error(const struct core *c, const struct dht_own *own)
+{
+    struct addr at;
+    if (own->family && !dht_addr(c->dht, own->family, &at))
+        return own->family == 6 ? "no IPv6 address of ours is known" : "no IPv4 address of ours is known";
+    return err_sentence(own->err);
+}
+
 static const struct api_dht_published *published(struct core *c, struct arena *a, size_t *n)
 {
     enum { MOST = 1024 };
@@ -126,7 +134,9 @@ static const struct api_dht_published *published(struct core *c, struct arena *a
             .has_next_ms = own[i].next_ms > 0,
             .next_ms = own[i].next_ms > c->now.mono_ms ? own[i].next_ms - c->now.mono_ms : 0,
             .has_error = own[i].err != 0,
-            .error = span_str(err_sentence(own[i].err))};
+            .error = span_str(publish_error(c, &own[i])),
+            .has_family = own[i].family != 0,
+            .family = own[i].family == 6 ? API_ADDR_FAMILY_IPV6 : API_ADDR_FAMILY_IPV4};
     return rows;
 }
 
@@ -293,7 +303,7 @@ static const char *reason(enum api_lookup_kind kind, uint64_t about)
         break;
     }
     return about & ABOUT_KNOWN ? "a node has this id"
-                               : "no node or identity of this key is known here: --kind takes it for one";
+                               : "nothing here says what it is: --kind node or --kind identity does";
 }
 
 static struct span value_text(struct arena *a, const struct dht_value *v)

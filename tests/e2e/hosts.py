@@ -115,6 +115,16 @@ def everybody_finds_everybody(t):
                f"{p.name} learns its own addresses from the others", (p.call("node.dht")["addresses"], want))
 
 
+def carriers_of_both(t):
+    """Who carries everything says so by each family that it has, as soon as it knows its address."""
+    def at(p):
+        return {v["text"][3:] for v in p.call("node.lookup", key="*")["values"]}
+    for p in (t.four, t.six):
+        want = {shown(a) for o in (t.hub, t.dual, p) for a in o.addresses if (":" in a) == (p is t.six)}
+        c.that(becomes(lambda p=p, want=want: want <= at(p)) is not None, f"{p.name} finds the carriers of its family", (at(p), want))
+    c.that(becomes(lambda: t.six.call("node.status")["sessions"] >= 3) is not None, "and talks to them", t.six.call("node.peers")["sessions"])
+
+
 def loopback_is_refused(t):
     """An address that means another machine to everybody else is nobody's here."""
     status, said = run_to_end([*t.hub.host.before, *c.node(BUILD, "mistaken", network="test-hosts", port=7412, loopback=False,
@@ -214,8 +224,8 @@ def all_in_order():
     except NotPermitted as e:
         c.that(False, "NOTHING OF THIS TEST RAN: no hosts can be made here (it needs root, or user namespaces, and /dev/net/tun)", e)
         return
-    for test in (everybody_finds_everybody, loopback_is_refused, market_across_families, letters_by_mailbox, every_address_answers,
-                 restarted_afar, seen_by_people, leaves):
+    for test in (everybody_finds_everybody, carriers_of_both, loopback_is_refused, market_across_families, letters_by_mailbox, restarted_afar,
+                 seen_by_people, leaves, every_address_answers):
         test(t)
         print(f"{test.__name__}: {time.monotonic() - t0:.1f} s", flush=True)
     for p in t.all:

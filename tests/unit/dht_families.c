@@ -255,12 +255,58 @@ static void carriers_of_both_are_found_at_an_address_that_fits(void **state)
     }
 }
 
+/* Requests that found no way, and the longest lookup, of so many. */
+static uint64_t lookups(struct place *p, int n, uint64_t *longest_ms)
+{
+    uint64_t before = lost;
+    *longest_ms = 0;
+    for (int i = 0; i < n; i++) {
+        struct id target;
+        rng_bytes(&rng, target.b, sizeof target.b);
+        assert_true(dht_lookup_start(p->dht, now, &target, 0, 0) > 0);
+        const struct dht_result *r = run(20000, p);
+        assert_non_null(r);
+        assert_true(r->nodes_n >= 8);
+        *longest_ms = r->took_ms > *longest_ms ? r->took_ms : *longest_ms;
+        run(5000, NULL);
+    }
+    return lost - before;
+}
+
+/* A line that has IPv6 in name only, or lost it: the node does not go on knocking at doors that no way
+ * leads to, and finds out when one does again. */
+static void a_family_that_nobody_answers_is_left_alone_until_it_is_back(void **state)
+{
+    (void)state;
+    struct place *p = &places[5];
+    struct addr six = p->addr[1];
+    uint64_t longest;
+    assert_int_equal(kind_of(5), BOTH);
+    assert_int_equal(lookups(p, 10, &longest), 0);
+    map_del(&by_addr, &six);
+    p->addr[1].port = 0;
+    lookups(p, 4, &longest);
+    uint64_t vain = lookups(p, 40, &longest);
+    print_message("  IPv6 gone: %llu requests in vain in 40 lookups, the longest took %llu ms\n",
+                  (unsigned long long)vain, (unsigned long long)longest);
+    assert_true(vain < 180 && longest < 250); /* 370 and 320 ms if it went on asking */
+    p->addr[1] = six;
+    map_put(&by_addr, &six, p);
+    lookups(p, 40, &longest);
+    struct dht_entry all[400];
+    size_t n = dht_entries(p->dht, now.mono_ms, all, 400), back = 0;
+    for (size_t k = 0; k < n; k++)
+        back += all[k].standing == DHT_LIVE && all[k].fails == 0 && !addr_is_ipv4(&all[k].addr);
+    assert_true(back > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_knows_nodes_by_addresses_that_it_can_reach),
         cmocka_unit_test(what_one_family_puts_the_other_finds_through_those_of_both),
         cmocka_unit_test(carriers_of_both_are_found_at_an_address_that_fits),
+        cmocka_unit_test(a_family_that_nobody_answers_is_left_alone_until_it_is_back),
     };
     if (sodium_init() < 0)
         return 1;
