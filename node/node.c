@@ -137,6 +137,7 @@ struct node *node_new(const struct node_config *config, struct rng *rng)
     if (config->tick_ms)
         rails_tick(n->core.rails, config->tick_ms);
     n->reach = reach_new(&n->config, n->core.keys, rng);
+    gossip_topics_judged_by(n->core.gossip, market_topic_means);
     market_set_funding_check(n->core.market, funding_holds, NULL);
     outbox_on_taken(n->core.outbox, trades_taken);
     return n;

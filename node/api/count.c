@@ -59,7 +59,8 @@ void count_rooms(struct counters *k, struct core *c)
     count(k, "net.bytes_in", net.bytes_in);
     count(k, "net.bytes_out", net.bytes_out);
     count(k, "net.queued_bytes", net.queued_bytes);
-    count(k, "gossip.topics", g.topics);
+    count_most(k, "gossip.topics", g.topics, g.topics_most);
+    count_most(k, "gossip.topics_strange", g.topics_strange, g.topics_strange_most);
     count(k, "gossip.known", g.known);
     count(k, "gossip.stored", g.stored);
     count(k, "gossip.declined", g.declined);

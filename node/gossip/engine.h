@@ -12,6 +12,7 @@ enum {
     GOSSIP_PENDING_MOST = 4096, /* records between arrival and commit */
     GOSSIP_PEERS_MOST = 256,
     GOSSIP_TOPICS_MOST = 65536,
+    GOSSIP_STRANGE_MOST = 4096, /* of them: topics whose name means nothing here; anybody makes them up */
     GOSSIP_QUEUE_IDS = 512, /* ids waiting to be pushed to one peer; what is over goes by reconciliation */
     GOSSIP_WHOLE = 3,       /* peers that get a record whole, */
     GOSSIP_IDS = 6,         /* and that get its id */
@@ -36,7 +37,7 @@ struct pending {
 struct topic {
     char name[RECORD_TOPIC_MOST + 1];
     struct negset *set;
-    bool carried;
+    bool carried, strange;  /* strange: its name means nothing here */
     struct neg_bound since; /* the horizon (store/room.c): nothing of strangers is wanted from before it */
 };
 
@@ -74,9 +75,10 @@ struct gossip {
     bool carry_all;
     struct map pending, topics, peers, wants;
     struct topic **topic_list;
-    size_t topics_n, topics_cap;
+    size_t topics_n, topics_cap, strange_n;
     uint32_t round;
     gossip_blob_judge *judge;
+    gossip_topic_judge *topic_judge;
     struct gossip_stats stats;
 };
 

@@ -53,6 +53,21 @@ void gossip_free(struct gossip *g)
 }
 
 /* ---- topics ---- */
+void gossip_topics_judged_by(struct gossip *g, gossip_topic_judge *judge)
+{
+    g->topic_judge = judge;
+}
+
+static bool is_strange(const struct gossip *g, struct span name)
+{
+    return g->topic_judge && !g->topic_judge(name);
+}
+
+static bool has_place(const struct gossip *g, struct span name)
+{
+    return g->topics_n < GOSSIP_TOPICS_MOST && (g->strange_n < GOSSIP_STRANGE_MOST || !is_strange(g, name));
+}
+
 struct topic *gossip_topic(struct gossip *g, struct span name, bool make)
 {
     uint8_t key[RECORD_TOPIC_MOST] = {0};
@@ -60,9 +75,11 @@ struct topic *gossip_topic(struct gossip *g, struct span name, bool make)
         return NULL;
     memcpy(key, name.p, name.n);
     struct topic *t = map_get(&g->topics, key);
-    if (t || !make || g->topics_n >= GOSSIP_TOPICS_MOST)
+    if (t || !make || !has_place(g, name))
         return t;
     t = xcalloc(1, sizeof *t);
+    t->strange = is_strange(g, name);
+    g->strange_n += t->strange;
     memcpy(t->name, name.p, name.n);
     t->set = negset_new();
     t->carried = g->carry_all;
@@ -75,6 +92,36 @@ struct topic *gossip_topic(struct gossip *g, struct span name, bool make)
     return t;
 }
 
+static bool in_round(const struct gossip *g, const struct topic *t)
+{
+    size_t at = 0;
+    void *v;
+    while (map_next(&g->peers, &at, NULL, &v))
+        if (((const struct gpeer *)v)->topic == t)
+            return true;
+    return false;
+}
+
+/* Topics that nothing is known of give their places back, but for those that the owner chose.  The last of
+ * the list takes such a place: a round under way may pass over it, and the next one does not. */
+static void topics_tidy(struct gossip *g)
+{
+    for (size_t i = 0; i < g->topics_n;) {
+        struct topic *t = g->topic_list[i];
+        if (negset_count(t->set) || t->since.created || (t->carried && !g->carry_all) || in_round(g, t)) {
+            i++;
+            continue;
+        }
+        uint8_t key[RECORD_TOPIC_MOST] = {0};
+        memcpy(key, t->name, strlen(t->name));
+        map_del(&g->topics, key);
+        g->topic_list[i] = g->topic_list[--g->topics_n];
+        g->strange_n -= t->strange;
+        negset_free(t->set);
+        free(t);
+    }
+}
+
 bool gossip_carries(const struct gossip *g, struct span name)
 {
     uint8_t key[RECORD_TOPIC_MOST] = {0};
@@ -82,7 +129,7 @@ bool gossip_carries(const struct gossip *g, struct span name)
         return false;
     memcpy(key, name.p, name.n);
     const struct topic *t = map_get(&g->topics, key);
-    return t ? t->carried : g->carry_all && g->topics_n < GOSSIP_TOPICS_MOST;
+    return t ? t->carried : g->carry_all && has_place(g, name);
 }
 
 bool gpeer_carries(const struct gpeer *p, struct span name)
@@ -132,7 +179,7 @@ static bool boot_topic(void *arg, struct span name, uint64_t ids, const struct k
         view_topic(b->c->view, name, boot_chunk, t);
         b->g->stats.known += negset_count(t->set);
     }
-    return t != NULL;
+    return true; /* what has no place is not settled, and goes when it expires */
 }
 
 void gossip_boot(struct gossip *g, struct core *c)
@@ -155,6 +202,7 @@ void gossip_left(struct gossip *g, struct span found)
             g->stats.known -= negset_remove(t->set, be64_get(left.items.p + i * 40), &id);
         }
     }
+    topics_tidy(g);
 }
 
 bool gossip_beyond(struct gossip *g, const struct record *rec)
@@ -317,5 +365,8 @@ void gossip_stats(const struct gossip *g, struct gossip_stats *out)
 {
     *out = g->stats;
     out->topics = g->topics_n;
+    out->topics_most = GOSSIP_TOPICS_MOST;
+    out->topics_strange = g->strange_n;
+    out->topics_strange_most = GOSSIP_STRANGE_MOST;
     out->blobs_wanted = g->wants.n;
 }

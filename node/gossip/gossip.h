@@ -27,7 +27,11 @@ void gossip_committed(struct gossip *g, struct core *c, struct change *change);
 void gossip_wake(struct gossip *g, struct core *c);
 uint64_t gossip_next_wake(const struct gossip *g);
 
-/* Topics carried; default all. */
+/* Topics carried; default all.  Names cost nothing: those that mean nothing here (the judge says so; NULL:
+ * all mean something) have few places of their own, so that however many are made up, a topic with a
+ * meaning is still taken in.  What no id is known of any more gives its place back. */
+typedef bool gossip_topic_judge(struct span topic); /* does the name mean something? */
+void gossip_topics_judged_by(struct gossip *g, gossip_topic_judge *judge); /* before gossip_boot */
 int gossip_carry(struct gossip *g, struct core *c, struct span topic, bool carry);
 
 /* Blobs.  gossip_blob_put adds all chunks of our own bytes to `into` and gives the root. */
@@ -46,8 +50,8 @@ void gossip_blobs_judged_by(struct gossip *g, gossip_blob_judge *judge);
 void gossip_left(struct gossip *g, struct span found);
 
 struct gossip_stats {
-    uint64_t topics, known, stored, declined, beyond, refused, duplicates, pushes_in, pushes_out, rounds,
-        offered_last, jobs, blobs_wanted;
+    uint64_t topics, topics_most, topics_strange, topics_strange_most, known, stored, declined, beyond,
+        refused, duplicates, pushes_in, pushes_out, rounds, offered_last, jobs, blobs_wanted;
 };
 void gossip_stats(const struct gossip *g, struct gossip_stats *out);
 #endif

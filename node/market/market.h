@@ -39,6 +39,9 @@ void market_say(struct market *m, struct core *c, const struct identity *who, ui
 bool market_published(struct core *c, const struct change *change, struct id *id);
 /* "bikes/FR" from a category path and a region; "people/3f" for what concerns an identity. */
 size_t market_topic(char out[static 72], struct span category, struct span region);
+/* Is its category one of the tree, and its region a country's?  Others are carried too, but have few places
+ * (gossip_topics_judged_by). */
+bool market_topic_means(struct span topic);
 size_t market_topic_people(char out[static 72], const struct identity *who);
 
 /* ---- reading (listing.c) ---- */

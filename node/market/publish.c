@@ -3,7 +3,9 @@
 #include "crypto/work.h"
 #include "node/gossip/gossip.h"
 #include "node/keys/keys.h"
+#include "node/market/categories.h"
 #include "node/market/engine.h"
+#include "node/market/regions.h"
 #include <stdlib.h>
 
 enum { SOLVE_HERE_BITS = 8, SLICE_TRIES = 200000, SOLVING_MOST = 1024 };
@@ -131,6 +133,19 @@ bool market_published(struct core *c, const struct change *change, struct id *id
             gossip_announce(c->gossip, c, &op->record.id);
     }
     return any;
+}
+
+bool market_topic_means(struct span topic)
+{
+    size_t slash = 0;
+    while (slash < topic.n && topic.p[slash] != '/')
+        slash++;
+    if (slash == topic.n)
+        return false;
+    struct span category = span(topic.p, slash), region = span(topic.p + slash + 1, topic.n - slash - 1);
+    if (span_eq(category, span_str("people"))) /* two hex digits, by its form */
+        return true;
+    return category_find(category) && (span_eq(region, span_str("*")) || region_ok(region));
 }
 
 size_t market_topic(char out[static 72], struct span category, struct span region)

@@ -269,6 +269,40 @@ static void test_what_lies_before_the_horizon_costs_no_signature_and_is_not_sett
     buf_free(&first);
 }
 
+static bool only_bikes_mean_something(struct span topic)
+{
+    return topic.n > 6 && memcmp(topic.p, "bikes/", 6) == 0;
+}
+
+static void test_invented_topics_do_not_shut_out_others_and_go_with_their_last_record(void **state)
+{
+    (void)state;
+    struct gossip_stats s;
+    char name[16];
+    gossip_topics_judged_by(core.gossip, only_bikes_mean_something);
+    for (unsigned i = 0; i < GOSSIP_STRANGE_MOST + 10; i++) {
+        struct id id = id_of(i);
+        snprintf(name, sizeof name, "t%u/FR", i);
+        assert_int_equal(gossip_carries(core.gossip, span_str(name)), i < GOSSIP_STRANGE_MOST);
+        gossip_known(core.gossip, span_str(name), 1000, &id);
+    }
+    struct op op = record_op(1, 1, 1, 1, 1000, 2000);
+    op.record.topic = span_str("t1/FR");
+    assert_int_equal(put_record(bench, &op), OP_STORED);
+    assert_true(gossip_carries(core.gossip, span_str("bikes/FR"))); /* one with a meaning has a place */
+    assert_false(gossip_carries(core.gossip, span_str("more/FR")));
+    struct change *ch = change_new(0, 0, 0);
+    change_expire(ch, 2000, 1000);
+    assert_int_equal(apply_one(bench, ch), 0);
+    gossip_left(core.gossip, ch->ops[0].found);
+    change_free(ch);
+    gossip_stats(core.gossip, &s);
+    assert_int_equal(s.topics, GOSSIP_STRANGE_MOST - 1);
+    assert_int_equal(s.topics_strange, GOSSIP_STRANGE_MOST - 1);
+    assert_null(gossip_topic(core.gossip, span_str("t1/FR"), false));
+    assert_true(gossip_carries(core.gossip, span_str("more/FR"))); /* its place is free */
+}
+
 static int refuse_blob(struct span bytes, struct report *r)
 {
     return report_set(r, SOUK_EINVALID, "%zu bytes", bytes.n);
@@ -345,6 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(asking_about_topics_does_not_make_them),
         T(the_sets_follow_what_the_store_forgets),
+        T(invented_topics_do_not_shut_out_others_and_go_with_their_last_record),
         T(what_lies_before_the_horizon_costs_no_signature_and_is_not_settled),
         T(records_that_nobody_asked_for_are_on_the_budget),
         T(a_blob_that_may_not_stay_is_never_whole_on_disk),

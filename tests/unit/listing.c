@@ -109,6 +109,9 @@ static void topics_are_the_top_category_and_the_region(void **state)
     assert_string_equal(topic, "bikes/FR");
     market_topic(topic, span_str("bikes"), span_str(""));
     assert_string_equal(topic, "bikes/*");
+    assert_true(market_topic_means(span_str("bikes/FR")) && market_topic_means(span_str("bikes/*")));
+    assert_true(market_topic_means(span_str("people/3f")));
+    assert_false(market_topic_means(span_str("bikes/ZZ")) || market_topic_means(span_str("zeppelins/FR")));
     market_topic_people(topic, &who);
     assert_string_equal(topic, "people/3f");
 }
