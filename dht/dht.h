@@ -121,6 +121,8 @@ const struct node_key *dht_self_key(const struct dht *d);
 /* Our address of a family (4, 6; 0: either, IPv4 before IPv6) as configured, or as most of the peers report
  * it whom we ask (seen.c); false: not known yet, or not of that family. */
 bool dht_addr(const struct dht *d, int family, struct addr *out);
+/* May it be asked and told of: of a family that we have, and not private in a network of the world? */
+bool dht_usable(const struct dht *d, const struct addr *a);
 
 /* A plaintext datagram from the peer that the outer layer authenticated.  `reply_limit` is the most
  * plaintext that may go back to an address not yet proven: the length of the plaintext received (a caller

@@ -194,3 +194,8 @@ bool family_mute(const struct dht *d, bool six)
 {
     return d->ipv6 && !d->no_ipv4 && d->silent[six] >= MUTE_FAILS && d->silent[!six] < MUTE_FAILS;
 }
+
+bool dht_usable(const struct dht *d, const struct addr *a)
+{
+    return addr_usable(d, a);
+}

@@ -73,6 +73,7 @@ void count_rooms(struct counters *k, struct core *c)
     count(k, "gossip.offered_last_round", g.offered_last);
     count(k, "outbox.queued", o.queued);
     count(k, "outbox.in_mailboxes", o.in_mailboxes);
+    count(k, "outbox.not_dialled", o.not_dialled);
     count_most(k, "outbox.strangers_bytes", o.strangers_bytes, OUTBOX_STRANGERS_BYTES);
     count(k, "mailbox.served", o.served_mailboxes);
     count(k, "mailbox.served_bytes", o.served_bytes);

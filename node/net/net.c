@@ -394,6 +394,11 @@ static struct session *up_with(const struct net *n, const struct node_key *peer)
     return s && s->phase == SESSION_UP ? s : NULL;
 }
 
+bool net_connecting(const struct net *n, const struct node_key *peer)
+{
+    return map_get(&n->peers, peer) != NULL;
+}
+
 bool net_up(const struct net *n, const struct node_key *peer)
 {
     return up_with(n, peer) != NULL;

@@ -32,6 +32,7 @@ uint64_t net_next_wake(const struct net *n);
 /* Starts a session unless there is one; 0 when up or on its way, SOUK_EBUSY, SOUK_EREFUSED (banned). */
 int net_connect(struct net *n, struct core *c, const struct node_key *peer, const struct addr *at);
 bool net_up(const struct net *n, const struct node_key *peer);
+bool net_connecting(const struct net *n, const struct node_key *peer); /* up, or on its way */
 bool net_addr(const struct net *n, const struct node_key *peer, struct addr *out);
 /* Queues one message.  SOUK_EOFFLINE without a session, SOUK_EBUSY when the queue is full. */
 int net_send(struct net *n, struct core *c, const struct node_key *peer, enum channel channel,

@@ -30,6 +30,8 @@ enum {
     OUTBOX_SERVED_MOST = 1024,
     OUTBOX_ERASE_MOST = 256,
     OUTBOX_QUERIES = 64,
+    OUTBOX_DIALS_A_MINUTE = 120, /* of addresses that letters and presences name */
+    OUTBOX_DIALS_PREFIX = 4,     /* of them in one /24, or /48 of IPv6 */
     OUTBOX_BOX_BYTES = 8 << 20,  /* quota of a mailbox that we serve */
     OUTBOX_OWN_BYTES = 64 << 20, /* kept for an identity of ours that is locked */
     OUTBOX_RETRY_FIRST_MS = 1000,
@@ -152,6 +154,8 @@ struct outbox {
     size_t uncommitted; /* letters whose change was not yet seen on disk */
     struct query query[OUTBOX_QUERIES];
     uint64_t query_n;
+    uint64_t dialled[OUTBOX_DIALS_A_MINUTE], dial_ms; /* prefixes, in the minute since then */
+    size_t dialled_n;
     struct outbox_stats stats;
 };
 
@@ -209,7 +213,11 @@ void where_learn(struct outbox *o, struct core *c, const struct identity *who, c
 bool where_prekey(struct core *c, const struct identity *who, struct xkey *out);
 void where_ask_prekey(struct outbox *o, struct core *c, struct person *p);
 void where_ask_presence(struct outbox *o, struct core *c, struct person *p);
-/* Starts a session with a machine unless there is one; true when it is up now. */
+/* Starts a session with a machine unless there is one; true when it is up now.  The address may be the word
+ * of a stranger (a letter, a presence), who could point us at anybody: where nothing can be reached or all
+ * know better (private ones in a network of the world, a family that we have not) the machine is looked up
+ * by its key instead; the others are dialled OUTBOX_DIALS_PREFIX times a minute in one prefix, however many
+ * ask. */
 bool where_reach(struct outbox *o, struct core *c, struct person *p, const struct box *b);
 /* What we tell `to` of where `from` is reached, encoded; empty when nothing. */
 void where_own(struct outbox *o, struct core *c, const struct identity *from, const struct identity *to,

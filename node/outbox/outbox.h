@@ -144,6 +144,7 @@ struct outbox_stats {
     uint64_t served_mailboxes, served_bytes;
     uint64_t own_boxes;       /* open for identities of ours */
     uint64_t strangers_bytes; /* of OUTBOX_STRANGERS_BYTES */
+    uint64_t not_dialled;     /* addresses that letters named, over what is dialled a minute */
 };
 void outbox_stats(const struct outbox *o, struct core *c, struct outbox_stats *out);
 #endif

@@ -342,13 +342,34 @@ void where_ask_presence(struct outbox *o, struct core *c, struct person *p)
                         question(o, &p->who, NULL)); /* where letters go matters */
 }
 
+static bool may_dial(struct outbox *o, struct core *c, const struct addr *a)
+{
+    uint64_t prefix = addr_is_ipv4(a) ? addr_prefix(a) : addr_prefix(a) >> 16;
+    size_t same = 0;
+    if (o->network->loopback && addr_is_private(a))
+        return true;
+    if (c->now.mono_ms - o->dial_ms >= 60000) {
+        o->dial_ms = c->now.mono_ms;
+        o->dialled_n = 0;
+    }
+    for (size_t i = 0; i < o->dialled_n; i++)
+        same += o->dialled[i] == prefix;
+    if (o->dialled_n == OUTBOX_DIALS_A_MINUTE || same >= OUTBOX_DIALS_PREFIX) {
+        o->stats.not_dialled++;
+        return false;
+    }
+    o->dialled[o->dialled_n++] = prefix;
+    return true;
+}
+
 bool where_reach(struct outbox *o, struct core *c, struct person *p, const struct box *b)
 {
     struct id target;
     if (net_up(c->net, &b->node))
         return true;
-    if (b->addr.port) {
-        (void)net_connect(c->net, c, &b->node, &b->addr);
+    if (usable(o, &b->addr) && (!c->dht || dht_usable(c->dht, &b->addr))) {
+        if (!net_connecting(c->net, &b->node) && may_dial(o, c, &b->addr))
+            (void)net_connect(c->net, c, &b->node, &b->addr);
     } else if (c->dht && (!p->lookup_ms || c->now.mono_ms - p->lookup_ms >= ASK_AGAIN_MS)) {
         p->lookup_ms = c->now.mono_ms;
         dht_id(&target, o->network, &b->node);
