@@ -75,7 +75,7 @@ void count_rooms(struct counters *k, struct core *c)
     count(k, "outbox.in_mailboxes", o.in_mailboxes);
     count(k, "outbox.not_dialled", o.not_dialled);
     count_most(k, "outbox.strangers_bytes", o.strangers_bytes, OUTBOX_STRANGERS_BYTES);
-    count(k, "mailbox.served", o.served_mailboxes);
+    count_most(k, "mailbox.served", o.served_mailboxes, OUTBOX_SERVED_MOST);
     count(k, "mailbox.served_bytes", o.served_bytes);
 }
 

@@ -26,8 +26,8 @@ enum {
     OUTBOX_A_MINUTE = 240,     /* letters and mailbox calls from one peer */
     OUTBOX_FLIGHT_MOST = 1024, /* letters being committed */
     OUTBOX_BOXES = 4,
-    OUTBOX_WATCH_MOST = 1024, /* owners connected to mailboxes that we serve */
-    OUTBOX_SERVED_MOST = 1024,
+    OUTBOX_WATCH_MOST = 1024,  /* owners connected to mailboxes that we serve */
+    OUTBOX_SERVED_PREFIX = 16, /* mailboxes that we serve for owners who came from one /24 or /64 */
     OUTBOX_ERASE_MOST = 256,
     OUTBOX_QUERIES = 64,
     OUTBOX_DIALS_A_MINUTE = 120, /* of addresses that letters and presences name */
@@ -148,7 +148,8 @@ struct outbox {
     size_t owner_n;
     struct watch watch[OUTBOX_WATCH_MOST];
     size_t watch_n;
-    size_t served; /* mailboxes that we serve */
+    size_t served;       /* mailboxes that we serve, those on their way to the disk included */
+    struct map prefixes; /* prefix of who opened them → served_prefix */
     struct addr here;
     bool share;
     size_t uncommitted; /* letters whose change was not yet seen on disk */
@@ -253,7 +254,8 @@ void boxes_take_hash(struct id *out, const struct network *net, const struct mai
                      const struct node_key *server);
 
 /* ---- serve.c ---- */
-void serve_boot(struct outbox *o, struct core *c);
+void serve_boot(struct outbox *o, struct core *c); /* counts again what is on disk */
+void serve_free(struct outbox *o);
 int serve_message(struct outbox *o, struct core *c, const struct node_key *peer, unsigned number,
                   struct span body, struct arena *a);
 void serve_leave_here(struct outbox *o, struct core *c, const struct mail_leave *m);

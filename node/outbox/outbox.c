@@ -39,6 +39,7 @@ void outbox_free(struct outbox *o)
     free_values(&o->letters);
     free_values(&o->people);
     map_free(&o->flight);
+    serve_free(o);
     heap_free(&o->due);
     free(o);
 }

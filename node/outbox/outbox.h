@@ -21,7 +21,7 @@
  * Rows on disk (key: name, then 32 bytes, unless said otherwise):
  *     TABLE_META   "seen"  letter    verdict 1, unix ms 8      letters that came: kept 60 days
  *                  "sent"  letter    enum letter_state 1, error's number 1, unix ms 8   how ours ended
- *                  "mbox"  identity  key 32, unix ms 8         mailboxes that we serve
+ *                  "mbox"  identity  key 32, unix ms 8, prefix 8     mailboxes that we serve
  *     TABLE_DRAFT  "route" person    mail_where                where somebody is reached
  *                  "trust" person    unix ms 8                 outbox_trust
  *                  "met"   person    unix ms 8                 we wrote to them: no request
@@ -50,6 +50,7 @@ enum {
     LETTER_BODY_MOST = 60000,
     LETTER_TEXT_MOST = 8000, /* of a message */
     OUTBOX_QUEUE_MOST = 10000,
+    OUTBOX_SERVED_MOST = 1024,         /* mailboxes that we serve */
     OUTBOX_STRANGERS_BYTES = 16 << 20, /* taken in a day from people whom nobody here has written to */
 };
 

@@ -5,6 +5,7 @@
 #include "node/keys/keys.h"
 #include "node/net/net.h"
 #include "node/outbox/engine.h"
+#include <stdlib.h>
 
 enum { WORK_BITS_MOST = 14 /* some milliseconds */, SPARE_BYTES = 2048, TAKE_MOST = 64 };
 static const int64_t clock_ms = 600000, ticket_most_ms = 400 * OUTBOX_DAY_MS;
@@ -14,19 +15,62 @@ unsigned serve_bits(const struct network *net)
     return net->work_bits < WORK_BITS_MOST ? net->work_bits : WORK_BITS_MOST;
 }
 
+/* ---- how many, and whose ---- */
+struct served_prefix {
+    uint64_t n;
+};
+
+/* The prefix to which a mailbox is counted; 0: none.  (No prefix is 0: ::/64 is nobody's.) */
+static uint64_t prefix_of(const struct outbox *o, struct core *c, const struct node_key *peer)
+{
+    struct addr at;
+    if (!net_addr(c->net, peer, &at) || (o->network->loopback && addr_is_private(&at)))
+        return 0;
+    return addr_prefix(&at);
+}
+
+static void count_prefix(struct outbox *o, uint64_t prefix, int by)
+{
+    uint8_t key[8];
+    be64_put(key, prefix);
+    struct served_prefix *p = map_get(&o->prefixes, key);
+    o->served = by > 0 ? o->served + 1 : o->served - (o->served > 0);
+    if (!p && by > 0)
+        map_put(&o->prefixes, key, p = xcalloc(1, sizeof *p));
+    if (p)
+        p->n = by > 0 ? p->n + 1 : p->n - (p->n > 0);
+}
+
+static bool has_place(const struct outbox *o, uint64_t prefix)
+{
+    uint8_t key[8];
+    be64_put(key, prefix);
+    const struct served_prefix *p = map_get(&o->prefixes, key);
+    return o->served < OUTBOX_SERVED_MOST && (!prefix || !p || p->n < OUTBOX_SERVED_PREFIX);
+}
+
 static bool count_box(void *arg, struct span key, struct span value)
 {
-    size_t *n = arg;
     (void)key;
-    (void)value;
-    ++*n;
+    count_prefix(arg, value.n == 48 ? be64_get(value.p + 40) : 0, 1);
     return true;
+}
+
+void serve_free(struct outbox *o)
+{
+    size_t at = 0;
+    void *v;
+    while (map_next(&o->prefixes, &at, NULL, &v))
+        free(v);
+    map_free(&o->prefixes);
 }
 
 void serve_boot(struct outbox *o, struct core *c)
 {
+    serve_free(o);
+    map_init(&o->prefixes, 8, o->rng);
     o->served = 0;
-    view_scan(c->view, TABLE_META, span_str("mbox"), span(NULL, 0), count_box, &o->served);
+    view_scan(c->view, TABLE_META, span_str("mbox"), span(NULL, 0), count_box, o);
 }
 
 struct held_bytes {
@@ -63,14 +107,16 @@ uint64_t serve_bytes(struct core *c)
 struct served {
     uint8_t key[32];
     int64_t time;
+    uint64_t prefix; /* of who opened it first; 0: none, or by an older souk */
 };
 
 static bool served_box(struct core *c, const struct identity *who, struct served *out)
 {
     uint8_t key[ROW_KEY_MOST];
     struct span v;
-    if (!view_get(c->view, TABLE_META, row_key(key, "mbox", who), &v) || v.n != 40)
+    if (!view_get(c->view, TABLE_META, row_key(key, "mbox", who), &v) || (v.n != 40 && v.n != 48))
         return false;
+    out->prefix = v.n == 48 ? be64_get(v.p + 40) : 0;
     memcpy(out->key, v.p, 32);
     out->time = (int64_t)be64_get(v.p + 32);
     return true;
@@ -123,6 +169,7 @@ static void opened(struct outbox *o, struct core *c, const struct node_key *peer
 struct opening {
     struct node_key peer;
     struct identity who;
+    uint64_t prefix;
     bool fresh;
 };
 
@@ -130,7 +177,7 @@ static int on_open(struct outbox *o, struct core *c, const struct node_key *peer
 {
     struct served s;
     struct id hash;
-    uint8_t key[ROW_KEY_MOST], row[40];
+    uint8_t key[ROW_KEY_MOST], row[48];
     boxes_open_hash(&hash, o->network, m, keys_node(c->keys));
     if (!sign_check(m->who.b, &hash, &m->sig))
         return SOUK_ESIGNATURE;
@@ -139,7 +186,8 @@ static int on_open(struct outbox *o, struct core *c, const struct node_key *peer
         return 0;
     }
     bool there = served_box(c, &m->who, &s);
-    if (!there && (o->served >= OUTBOX_SERVED_MOST || !sign_key_ok(m->key.p))) {
+    uint64_t prefix = there ? s.prefix : prefix_of(o, c, peer);
+    if (!there && (!has_place(o, prefix) || !sign_key_ok(m->key.p))) {
         refuse(c, peer, &m->who, SOUK_EQUOTA);
         return 0;
     }
@@ -150,10 +198,13 @@ static int on_open(struct outbox *o, struct core *c, const struct node_key *peer
     struct change *ch = change_new(ROOM_OUTBOX, WHAT_OPENED, 0);
     struct opening *carry = arena_alloc(&ch->arena, sizeof *carry);
     MUST(carry != NULL);
-    *carry = (struct opening){*peer, m->who, !there};
+    *carry = (struct opening){*peer, m->who, prefix, !there};
     ch->carry = carry;
+    if (!there)
+        count_prefix(o, prefix, 1);
     memcpy(row, m->key.p, 32);
     be64_put(row + 32, (uint64_t)m->time);
+    be64_put(row + 40, prefix);
     change_put(ch, TABLE_META, row_key(key, "mbox", &m->who), SPAN_OF(row));
     fx_commit(c->fx, ch);
     return 0;
@@ -353,8 +404,10 @@ void serve_committed(struct outbox *o, struct core *c, struct change *ch)
         return;
     }
     const struct opening *m = ch->carry;
-    if (ch->err)
-        return; /* the owner asks again */
-    o->served += m->fresh;
+    if (ch->err) { /* the owner asks again */
+        if (m->fresh)
+            count_prefix(o, m->prefix, -1);
+        return;
+    }
     opened(o, c, &m->peer, &m->who);
 }

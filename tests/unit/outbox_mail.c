@@ -355,6 +355,57 @@ static uint64_t served(int i)
     return stats.served_mailboxes;
 }
 
+/* Somebody, the n-th of many, opens a mailbox at 2 by a session of `peer`. */
+static void open_at_2(unsigned n, const struct node_key *peer)
+{
+    uint8_t seed[32] = {(uint8_t)n, (uint8_t)(n >> 8), 0x55};
+    struct keypair pair;
+    struct id hash;
+    struct buf body = {0};
+    struct core *c = world_core(2);
+    sign_keypair_from_seed(&pair, seed);
+    struct mail_open m = {.key = span(pair.pk, 32), .time = W.now.unix_ms};
+    memcpy(m.who.b, pair.pk, 32);
+    boxes_open_hash(&hash, &W.network, &m, keys_node(c->keys));
+    sign_hash(&m.sig, pair.sk, &hash);
+    mail_open_encode(&body, &m);
+    assert_int_equal(outbox_message(c->outbox, c, peer, MAIL_OPEN, buf_view(&body)), 0);
+    buf_free(&body);
+}
+
+static void one_prefix_has_a_share_of_the_mailboxes(void **state)
+{
+    (void)state;
+    const struct node_key elsewhere = {{9}};
+    world_of_mail(0);
+    uint64_t before = served(2);
+    const struct node_key *peer = keys_node(W.node[0]->core.keys);
+    W.network.loopback = false; /* from here on addresses count */
+    for (unsigned n = 0; n < OUTBOX_SERVED_PREFIX + 5; n++)
+        open_at_2(n, peer); /* before any of it is on disk */
+    world_effects(2);
+    world_settle();
+    assert_int_equal(served(2), before + OUTBOX_SERVED_PREFIX);
+    open_at_2(100, peer);
+    open_at_2(101, &elsewhere);
+    world_effects(2);
+    world_settle();
+    assert_int_equal(served(2), before + OUTBOX_SERVED_PREFIX + 1);
+    W.now.unix_ms += 2 * OUTBOX_DAY_MS;
+    W.now.mono_ms += 60000;
+    open_at_2(0, peer); /* who has one keeps it */
+    world_effects(2);
+    world_settle();
+    serve_boot(W.node[2]->core.outbox, world_core(2)); /* as it is on disk */
+    assert_int_equal(served(2), before + OUTBOX_SERVED_PREFIX + 1);
+    open_at_2(102, peer);
+    world_effects(2);
+    world_settle();
+    assert_int_equal(served(2), before + OUTBOX_SERVED_PREFIX + 1);
+    W.network.loopback = true;
+    world_end();
+}
+
 static void a_mailbox_nobody_opens_any_more_makes_room(void **state)
 {
     (void)state;
@@ -380,6 +431,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_kept_does_not_stand_before_the_rest),
         cmocka_unit_test(letters_held_for_a_locked_identity_are_all_taken),
         cmocka_unit_test(a_mailbox_nobody_opens_any_more_makes_room),
+        cmocka_unit_test(one_prefix_has_a_share_of_the_mailboxes),
         cmocka_unit_test(half_of_a_mailbox_is_kept_for_those_with_tickets),
         cmocka_unit_test(only_the_mailbox_key_takes_and_erases),
         cmocka_unit_test(a_letter_cannot_be_passed_on_as_meant_for_another),
