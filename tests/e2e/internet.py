@@ -9,6 +9,7 @@ kernel needs neither netfilter nor netem.
     net = Internet()                                # NotPermitted: who runs this may not make namespaces
     host = net.host("ann", ["198.18.1.1/24", "2001:db8:1::1/64"], delay_ms=10)
     subprocess.run(host.before + ["ip", "address"]) # a command in it; ends with this process
+    net.socket(host, socket.SOCK_DGRAM)             # a socket of this process in it
 """
 import ctypes
 import fcntl
@@ -17,6 +18,7 @@ import ipaddress
 import os
 import random
 import select
+import socket
 import struct
 import subprocess
 import threading
@@ -148,6 +150,14 @@ class Internet:
             self.by_address[a] = h
         self.by_tun[h.tun] = h
         return h
+
+    def socket(self, host, kind, family=socket.AF_INET):
+        """A socket of this process in that host."""
+        must(libc.setns(host.namespace, CLONE_NEWNET), f"into {host.name}")
+        try:
+            return socket.socket(family, kind)
+        finally:
+            must(libc.setns(self.home, CLONE_NEWNET), "back to the machine's own")
 
     # ---- the thread ----
     def run(self):
