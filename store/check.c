@@ -10,6 +10,7 @@ struct check {
     void *arg;
     const char *what;
     uint64_t done, all, listed;
+    uint64_t strangers, by_author, by_topic; /* bytes */
     int err;
 };
 
@@ -82,6 +83,7 @@ static void check_rec(struct check *c, struct span key, struct span value)
     bool known = get(c, DB_RID, SPAN_OF(r.id), &v) && rid_read(&rid, v);
     expect(c, known && rid.row && rid.serial == r.serial, key, "its id does not lead to it");
     expect(c, rid.state == (r.flags & REC_STUB ? KNOWN_EVICTED : KNOWN_STORED), key, "its state is wrong");
+    c->strangers += share_counts(&r) ? value.n : 0;
     if (r.flags & REC_SLOT)
         expect(c, holds_slot(c, &r, &row), key, "its slot does not lead to it");
     if (rid.listed)
@@ -127,6 +129,17 @@ static void check_old(struct check *c, struct span key, struct span value)
            "its id does not lead to it");
     expect(c, rid.expires == r.expires && rid.created == r.created && rid.topic == r.topic, key,
            "its id is noted otherwise");
+}
+
+static void check_share(struct check *c, struct span key, struct span value)
+{
+    bool author = key.n == 33 && key.p[0] == 'a' && value.n == 8;
+    bool topic = key.n == 5 && key.p[0] == 't' && value.n == 8 + TIX_ITEM;
+    expect(c, author || topic, key, "the row is damaged");
+    if (author)
+        c->by_author += be64_get(value.p);
+    if (topic)
+        c->by_topic += be64_get(value.p);
 }
 
 static void check_slot(struct check *c, struct span key, struct span value)
@@ -417,6 +430,9 @@ int store_check(struct store *s, store_progress_fn *progress, void *arg, struct 
     }
     each(&c, DB_REC, "records", check_rec);
     each(&c, DB_RID, "ids", check_rid);
+    each(&c, DB_SHARE, "shares", check_share);
+    expect(&c, c.by_author == c.strangers && c.by_topic == c.strangers, span(NULL, 0),
+           "they do not add up to what there is of strangers' records");
     each(&c, DB_OLD, "superseded records", check_old);
     each(&c, DB_SLOT, "slots", check_slot);
     each(&c, DB_SUBJ, "subjects", check_subj);

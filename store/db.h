@@ -4,6 +4,7 @@
  *
  *   meta    name → number8 (serial, event, out, topic, …) or bytes (network, schema)
  *   rec     serial8 → the row below, a checksum, the bytes; appended.  A stub (evicted) has none
+ *   share   'a' author32 → bytes8;   't' topic4 → bytes8, cursor (created8 id32): strangers' records
  *   rid     id32 → state1 serial8 and, where no row is held, expires8 created8 topic4
  *   old     serial8 of its rid → a row like rec's: superseded, kept to be served until it expires
  *   slot    author32 kind1 slot16 → revision8 id32 serial8 floor8 (nothing older before then)
@@ -38,6 +39,7 @@
     X(REC, rec)         \
     X(RID, rid)         \
     X(OLD, old)         \
+    X(SHARE, share)     \
     X(SLOT, slot)       \
     X(EXP, exp)         \
     X(TOPIC, topic)     \
@@ -72,7 +74,7 @@ enum db {
 #undef X
         DB_MAX
 };
-enum { STORE_SCHEMA = 1, EVENTS_KEPT = 100000, TOPIC_MAX_BYTES = 200, KEY_MAX_BYTES = 200 };
+enum { STORE_SCHEMA = 2, EVENTS_KEPT = 100000, TOPIC_MAX_BYTES = 200, KEY_MAX_BYTES = 200 };
 
 struct store {
     MDB_env *env;
@@ -213,8 +215,30 @@ void subjects_put(struct tx *t, const struct rec *r, bool there);
 
 /* expire.c.  Drops what ended by `now` and what is beyond the bounds, at most limit things. */
 void expire_apply(struct tx *t, struct change *c, struct op *op);
-/* room.c: what gives way.  False when nothing can. */
-bool evict_one(struct tx *t);                       /* for bytes */
+/* share.c: bytes of strangers' records, by author and by topic. */
+bool share_counts(const struct rec *r); /* is it a stranger's? */
+void share_count(struct tx *t, const struct rec *r, bool there);
+bool share_left(struct tx *t, const struct identity *author, uint64_t bytes); /* is there room for more? */
+int share_rebuild(struct tx *t);
+/* Which record is to go next: the oldest of the topic with the most bytes, chosen anew every so many.
+ * Begins as {0}; false when there is none. */
+struct share_topic {
+    uint32_t topic;
+    uint64_t bytes;
+};
+struct share_walk {
+    struct share_topic *topic;
+    size_t n, largest, left;
+    bool begun;
+};
+bool share_next(struct tx *t, struct share_walk *w, struct rec *r);
+void share_took(struct share_walk *w, const struct rec *r); /* the one that share_next gave is gone */
+void share_walk_free(struct share_walk *w);
+
+/* room.c: what gives way. */
+uint32_t evict_some(struct tx *t, uint32_t limit); /* for bytes, until quota_bytes less 1/32; how many */
+bool beyond_quota(struct tx *t,
+                  uint64_t less); /* more bytes than quota_bytes less 1/less of it (0: nothing) */
 uint32_t forget_some(struct tx *t, uint32_t limit); /* for ids; returns how many it looked at */
 bool ids_crowded(struct tx *t, uint64_t less); /* more than known_most less 1/less of it (0: nothing) */
 void horizons_lift(struct tx *t);              /* nothing is beyond any more: all is asked for again */
@@ -228,6 +252,10 @@ uint32_t topic_number(struct tx *t, struct span name);
 /* The name of a topic, until the next write: empty when there is none of that number. */
 struct span topic_name(struct tx *t, uint32_t number);
 void tix_note(struct tx *t, uint32_t topic, int64_t created, const struct id *id, bool add);
+/* The first ids of a topic from a place on, as the last transaction left them: what this one noted is not
+ * written yet.  Returns how many. */
+size_t tix_from(struct tx *t, uint32_t topic, const uint8_t *from, uint8_t (*items)[40], size_t most);
+void tix_step(uint8_t *item); /* the place right behind an item */
 void tix_flush(struct tx *t); /* writes what was noted, and the topics' counts */
 void tix_sum_add(uint8_t sum[static 32], const uint8_t id[static 32]);
 void topic_unused(struct tx *t, uint32_t number); /* it has no horizon any more, and maybe no ids */

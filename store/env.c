@@ -28,7 +28,7 @@ static int migrate_0(struct tx *t)
 {
     return store_rebuild(t, NULL, NULL);
 }
-static int (*const migrations[STORE_SCHEMA])(struct tx *) = {migrate_0};
+static int (*const migrations[STORE_SCHEMA])(struct tx *) = {migrate_0, share_rebuild /* 1: had none */};
 
 static int lock_take(struct store *s, struct report *r)
 {

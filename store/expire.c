@@ -63,12 +63,6 @@ static bool next_due(struct tx *t, int64_t now, struct due *d)
     return found;
 }
 
-static bool beyond_quota(struct tx *t, uint64_t less)
-{
-    uint64_t quota = t->s->config.quota_bytes;
-    return quota && !t->err && tx_used_pages(t) * t->s->page_bytes > quota - (less ? quota / less : 0);
-}
-
 void expire_apply(struct tx *t, struct change *c, struct op *op)
 {
     uint32_t done = 0, limit = op->expire.limit;
@@ -79,8 +73,8 @@ void expire_apply(struct tx *t, struct change *c, struct op *op)
      * for it. */
     if (done < limit && ids_crowded(t, 32))
         done += forget_some(t, limit - done);
-    while (done < limit && beyond_quota(t, 32) && evict_one(t))
-        done++;
+    if (done < limit)
+        done += evict_some(t, limit - done);
     if (!beyond_quota(t, 0))
         t->over_quota = false;
     if (done < limit && !ids_crowded(t, 4))

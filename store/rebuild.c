@@ -101,6 +101,7 @@ static void record_again(struct rebuild *b, struct span key, struct span value)
     rid = (struct rid){.row = true, .listed = listed, .serial = r.serial};
     rid.state = r.flags & REC_STUB ? KNOWN_EVICTED : KNOWN_STORED;
     rid_put(t, &r.id, &rid);
+    share_count(t, &r, true);
     if (!(r.flags & REC_STUB))
         subjects_put(t, &r, true);
     if (listed) {
@@ -186,8 +187,9 @@ static void mail_again(struct rebuild *b, struct span key, struct span value)
 
 int store_rebuild(struct tx *t, store_progress_fn *progress, void *arg)
 {
-    static const enum db derived[] = {DB_SLOT,   DB_EXP,  DB_TIX,  DB_TOPICN, DB_SUBJ, DB_FACTID, DB_DUE,
-                                      DB_OUTTAG, DB_BAGE, DB_MBOX, DB_TERM,   DB_POST, DB_DOC,    DB_SDOC};
+    static const enum db derived[] = {DB_SHARE, DB_SLOT,   DB_EXP,  DB_TIX,    DB_TOPICN,
+                                      DB_SUBJ,  DB_FACTID, DB_DUE,  DB_OUTTAG, DB_BAGE,
+                                      DB_MBOX,  DB_TERM,   DB_POST, DB_DOC,    DB_SDOC};
     struct rebuild b = {.t = t, .progress = progress, .arg = arg};
     MDB_stat st;
     if (!mdb_stat(t->txn, t->s->dbi[DB_REC], &st))

@@ -43,6 +43,7 @@ void row_drop(struct tx *t, const struct rec *r)
     subjects_put(t, r, false);
     index_forget(t, r->serial);
     tx_del(t, DB_REC, SPAN_OF(key));
+    share_count(t, r, false);
 }
 
 /* An id is noted without its record: as superseded, declined, evicted.  Its serial. */
@@ -144,6 +145,7 @@ static void insert(struct tx *t, struct op *op, const struct rid *was, const uin
     be64_put(key, r.serial);
     size_t n = rec_write(row, &r);
     tx_append(t, DB_REC, SPAN_OF(key), span(row, n));
+    share_count(t, &r, true);
     subjects_put(t, &r, true);
     struct rid rid = {.state = KNOWN_STORED, .row = true, .listed = true, .serial = r.serial};
     rid_put(t, &r.id, &rid);
@@ -174,10 +176,13 @@ static bool settled(struct tx *t, struct op *op, struct rid *rid)
     if ((flags || op->record.own) && rec_get(t, rid->serial, &r) && (r.flags | flags) != r.flags) {
         /* Ours after all (an identity brought back), or followed since: it is kept longer from now on. */
         uint8_t row[REC_ROW_MAX], key[8];
+        struct rec was = r;
         r.flags |= flags;
         be64_put(key, r.serial);
         size_t n = rec_write(row, &r);
         tx_put(t, DB_REC, SPAN_OF(key), span(row, n));
+        share_count(t, &was, false);
+        share_count(t, &r, true);
         if (t->count[COUNT_EVICT_FOLLOWED] > r.serial)
             t->count[COUNT_EVICT_FOLLOWED] = r.serial;
     }
@@ -194,6 +199,15 @@ static void stale(struct tx *t, struct op *op, const struct rid *was, const uint
     if (r.expires > row->floor)
         floor_raise(t, key, row, r.expires);
     op->result = OP_STALE;
+}
+
+/* A new revision takes the place of the one before, so that its author may always say the next thing. */
+static bool has_room(struct tx *t, const struct op *op, bool replaces)
+{
+    if (op->record.own)
+        return true;
+    return !t->over_quota &&
+           (op->record.followed || replaces || share_left(t, &op->record.author, op->record.bytes.n));
 }
 
 void record_apply(struct tx *t, struct change *c, struct op *op)
@@ -222,7 +236,7 @@ void record_apply(struct tx *t, struct change *c, struct op *op)
         stale(t, op, known && !rid.row ? &rid : NULL, key, &row);
         return;
     }
-    if (t->over_quota && !op->record.own) {
+    if (!has_room(t, op, held && !same)) {
         if (!known)
             note(t, &op->record.id, topic_number(t, op->record.topic), op->record.created,
                  op->record.expires, KNOWN_EVICTED, NULL);

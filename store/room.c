@@ -1,7 +1,7 @@
 /* room.c: what gives way when there is no room: for bytes (quota_bytes) and for ids (known_most).
  *
- * Bytes: what was superseded, then what nobody here follows, oldest first, be it a record or a blob; then
- * what is followed; never one's own.  Ids stay known.
+ * Bytes: what was superseded; then what nobody here follows, of the largest topic first (share.c), and of
+ * it the oldest, or older blobs; then what is followed; never one's own.  Ids stay known.
  *
  * Ids: the topic that knows the most of them forgets its oldest, by (created, id), until another is as
  * large.  So nothing that is said in one topic costs another that is smaller than it.  Where it has got to
@@ -89,9 +89,15 @@ static bool old_evict(struct tx *t)
     return found;
 }
 
-/* What was superseded goes first.  Then what nobody here follows, oldest first, be it a record or a blob;
- * then what is followed. */
-bool evict_one(struct tx *t)
+bool beyond_quota(struct tx *t, uint64_t less)
+{
+    uint64_t quota = t->s->config.quota_bytes;
+    return quota && !t->err && tx_used_pages(t) * t->s->page_bytes > quota - (less ? quota / less : 0);
+}
+
+/* What was superseded goes first.  Then what nobody here follows: of the topic with the most bytes the
+ * oldest record, or the oldest blob, whichever is older; then what is followed. */
+static bool evict_one(struct tx *t, struct share_walk *shares)
 {
     struct rec r;
     struct id root;
@@ -99,7 +105,8 @@ bool evict_one(struct tx *t)
     if (old_evict(t))
         return true;
     bool blob = oldest_blob(t, &touched, &root);
-    bool record = evictable(t, false, &r);
+    bool share = share_next(t, shares, &r);
+    bool record = share || evictable(t, false, &r); /* those that only a floor holds are in no time index */
     if (blob && (!record || touched <= r.received)) {
         struct op op;
         blob_drop(t, &root, &op);
@@ -109,7 +116,19 @@ bool evict_one(struct tx *t)
         record = evictable(t, true, &r);
     if (record)
         evict(t, &r);
+    if (share)
+        share_took(shares, &r);
     return record;
+}
+
+uint32_t evict_some(struct tx *t, uint32_t limit)
+{
+    struct share_walk shares = {0};
+    uint32_t done = 0;
+    while (done < limit && beyond_quota(t, 32) && evict_one(t, &shares))
+        done++;
+    share_walk_free(&shares);
+    return done;
 }
 
 /* ---- ids ---- */
@@ -180,32 +199,6 @@ static struct size *topics_by_size(struct tx *t, size_t *n)
     return (struct size *)(void *)all.p;
 }
 
-/* The first ids of a topic from a place on, as the last transaction left them: this one's changes of the
- * time index are not written yet, and lie before the horizon or were made just now. */
-static size_t oldest_ids(struct tx *t, uint32_t topic, const uint8_t from[static TIX_ITEM],
-                         uint8_t items[][TIX_ITEM], size_t most)
-{
-    uint8_t key[TIX_KEY];
-    size_t n = 0;
-    struct walk w;
-    be32_put(key, topic);
-    memcpy(key + 4, from, TIX_ITEM);
-    walk_open(&w, t->txn, t->s->dbi[DB_TIX]);
-    walk_seek_before(&w, SPAN_OF(key)); /* the chunk into which it falls begins before it, */
-    if (!walk_in(&w, span(key, 4)))
-        walk_seek(&w, SPAN_OF(key)); /* or there is none */
-    for (; n < most && walk_in(&w, span(key, 4)); walk_next(&w)) {
-        size_t in = w.value.n >= TIX_HEAD ? (w.value.n - TIX_HEAD) / TIX_ITEM : 0;
-        for (size_t i = 0; i < in && n < most; i++) {
-            const uint8_t *item = w.value.p + TIX_HEAD + i * TIX_ITEM;
-            if (memcmp(item, from, TIX_ITEM) >= 0)
-                memcpy(items[n++], item, TIX_ITEM);
-        }
-    }
-    walk_close(&w);
-    return n;
-}
-
 static void slot_leave(struct tx *t, const struct rec *r)
 {
     uint8_t key[SLOT_KEY_BYTES];
@@ -245,13 +238,6 @@ static bool forget(struct tx *t, uint32_t topic, int64_t created, const struct i
     return true;
 }
 
-/* The place right behind an item. */
-static void step_over(uint8_t item[static TIX_ITEM])
-{
-    for (int i = TIX_ITEM - 1; i >= 0 && ++item[i] == 0; i--)
-        ;
-}
-
 /* Forgets at most `most` of a topic's oldest; returns how many it looked at: fewer, and it is through. */
 static size_t forget_in(struct tx *t, uint32_t topic, size_t most, uint64_t *gone)
 {
@@ -260,7 +246,7 @@ static size_t forget_in(struct tx *t, uint32_t topic, size_t most, uint64_t *gon
     be32_put(key, topic);
     if (tx_get(t, DB_HORIZON, SPAN_OF(key), &row) && row.n == TIX_ITEM)
         memcpy(from, row.p, TIX_ITEM);
-    size_t n = oldest_ids(t, topic, from, items, most < FORGET_AT_ONCE ? most : FORGET_AT_ONCE);
+    size_t n = tix_from(t, topic, from, items, most < FORGET_AT_ONCE ? most : FORGET_AT_ONCE);
     for (size_t i = 0; i < n && !t->err; i++) {
         struct id id;
         memcpy(id.b, items[i] + 8, sizeof id.b);
@@ -268,7 +254,7 @@ static size_t forget_in(struct tx *t, uint32_t topic, size_t most, uint64_t *gon
     }
     if (!n || t->err)
         return 0;
-    step_over(items[n - 1]);
+    tix_step(items[n - 1]);
     tx_put(t, DB_HORIZON, SPAN_OF(key), SPAN_OF(items[n - 1]));
     left_note(t, topic, -1, NULL);
     return n;

@@ -211,6 +211,7 @@ struct store;
 struct store_config {
     uint64_t map_bytes;   /* 64 GiB in the daemon, 1 GiB in the simulator and under TSan */
     uint64_t quota_bytes; /* pages in use above which things are evicted; 0: none */
+    uint64_t author_most; /* bytes of records of one author that is not followed; 0: no bound */
     uint64_t known_most;  /* ids known above which the largest topic forgets its oldest; 0: none */
     bool sync;            /* false only in the simulator, where a crash is simulated above this layer */
     struct salt network;  /* a store belongs to one network */
@@ -228,8 +229,8 @@ void store_close(struct store *s);
 int store_apply(struct store *s, struct change **changes, size_t n);
 
 struct store_stats {
-    uint64_t used_bytes, map_bytes, quota_bytes, records, known, known_most, horizons, facts, events,
-        outbox, mails, chunks, commits, last_serial;
+    uint64_t used_bytes, map_bytes, quota_bytes, records, known, known_most, author_most, horizons, facts,
+        events, outbox, mails, chunks, commits, last_serial;
 };
 /* ---- views ---- */
 struct view;

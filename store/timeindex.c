@@ -294,6 +294,35 @@ static void chunk_change(struct tx *t, struct chunk *c, const struct tix_item *i
         chunk_split(t, c, at);
 }
 
+size_t tix_from(struct tx *t, uint32_t topic, const uint8_t *from, uint8_t (*items)[TIX_ITEM], size_t most)
+{
+    uint8_t key[TIX_KEY];
+    size_t n = 0;
+    struct walk w;
+    be32_put(key, topic);
+    memcpy(key + 4, from, TIX_ITEM);
+    walk_open(&w, t->txn, t->s->dbi[DB_TIX]);
+    walk_seek_before(&w, SPAN_OF(key)); /* the chunk into which it falls begins before it, */
+    if (!walk_in(&w, span(key, 4)))
+        walk_seek(&w, SPAN_OF(key)); /* or there is none */
+    for (; n < most && walk_in(&w, span(key, 4)); walk_next(&w)) {
+        size_t in = w.value.n >= TIX_HEAD ? (w.value.n - TIX_HEAD) / TIX_ITEM : 0;
+        for (size_t i = 0; i < in && n < most; i++) {
+            const uint8_t *item = w.value.p + TIX_HEAD + i * TIX_ITEM;
+            if (memcmp(item, from, TIX_ITEM) >= 0)
+                memcpy(items[n++], item, TIX_ITEM);
+        }
+    }
+    walk_close(&w);
+    return n;
+}
+
+void tix_step(uint8_t *item)
+{
+    for (int i = TIX_ITEM - 1; i >= 0 && ++item[i] == 0; i--)
+        ;
+}
+
 void tix_flush(struct tx *t)
 {
     if (t->tix_n && !t->err) {

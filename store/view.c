@@ -49,7 +49,8 @@ void view_stats(struct view *v, struct store_stats *out)
 {
     *out = (struct store_stats){.map_bytes = v->s->map_bytes,
                                 .quota_bytes = v->s->config.quota_bytes,
-                                .known_most = v->s->config.known_most};
+                                .known_most = v->s->config.known_most,
+                                .author_most = v->s->config.author_most};
     for (int i = 0; i < DB_MAX; i++) {
         MDB_stat st;
         if (!mdb_stat(v->txn, v->s->dbi[i], &st))

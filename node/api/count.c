@@ -35,6 +35,8 @@ void count_store(struct counters *k, struct core *c)
     count_most(k, "store.used_bytes", s.used_bytes, s.quota_bytes ? s.quota_bytes : s.map_bytes);
     if (s.known_most)
         count_most(k, "store.known", s.known, s.known_most);
+    if (s.author_most)
+        count(k, "store.author_most_bytes", s.author_most);
     count(k, "store.topics_cut", s.horizons);
     count(k, "store.facts", s.facts);
     count(k, "store.events", s.events);
@@ -65,6 +67,7 @@ void count_rooms(struct counters *k, struct core *c)
     count(k, "gossip.stored", g.stored);
     count(k, "gossip.declined", g.declined);
     count(k, "gossip.too_old", g.beyond);
+    count(k, "gossip.no_room", g.no_room);
     count(k, "gossip.refused", g.refused);
     count(k, "gossip.duplicates", g.duplicates);
     count(k, "gossip.pushes_in", g.pushes_in);

@@ -51,7 +51,7 @@ void gossip_left(struct gossip *g, struct span found);
 
 struct gossip_stats {
     uint64_t topics, topics_most, topics_strange, topics_strange_most, known, stored, declined, beyond,
-        refused, duplicates, pushes_in, pushes_out, rounds, offered_last, jobs, blobs_wanted;
+        no_room, refused, duplicates, pushes_in, pushes_out, rounds, offered_last, jobs, blobs_wanted;
 };
 void gossip_stats(const struct gossip *g, struct gossip_stats *out);
 #endif

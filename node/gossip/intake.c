@@ -144,6 +144,7 @@ void intake_committed(struct gossip *g, struct core *c, struct change *change)
     const struct op *op = &change->ops[0];
     if (op->result != OP_DUPLICATE && op->result != OP_DECLINED)
         gossip_known(g, p->rec.topic, p->rec.created, &p->rec.id);
+    g->stats.no_room += op->result == OP_QUOTA || op->result == OP_DECLINED;
     if (op->kind == OP_RECORD && op->result == OP_STORED) {
         g->stats.stored++;
         push_record(g, c, &p->rec, p->from_peer ? &p->from : NULL, p->stem, !p->from_peer);

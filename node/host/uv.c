@@ -19,6 +19,8 @@
 enum { TAKE_MOST = 256 };
 /* Of the quota, for each id known: one without its record takes some 350 on disk and 60 in memory. */
 enum { KNOWN_BYTES = 1024 };
+/* What one author may have in any case; else a sixteenth of the quota. */
+enum { AUTHOR_BYTES = 16 << 20 };
 
 struct door { /* one of the listening addresses */
     struct udp *udp;
@@ -279,6 +281,7 @@ static int start(struct host *h, const struct host_config *hc, struct node_confi
     struct store_config sc = {.map_bytes = hc->map_bytes,
                               .quota_bytes = quota,
                               .known_most = quota / KNOWN_BYTES,
+                              .author_most = quota / 16 > AUTHOR_BYTES ? quota / 16 : AUTHOR_BYTES,
                               .sync = true,
                               .network = nc->network.id,
                               .rng = &h->rng};

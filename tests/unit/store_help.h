@@ -152,6 +152,19 @@ static inline void assert_sound(struct bench *b)
         fail_msg("store_check: %s", r.text);
 }
 
+static inline bool stored(struct bench *b, uint64_t n)
+{
+    struct record_row row;
+    struct id id = id_of(n);
+    return view_record(b->view, &id, &row);
+}
+
+static inline enum known_state known(struct bench *b, uint64_t n)
+{
+    struct id id = id_of(n);
+    return view_known(b->view, &id);
+}
+
 static inline bool count_chunk(void *arg, const struct time_chunk *c)
 {
     *(uint64_t *)arg += c->n;

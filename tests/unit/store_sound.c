@@ -190,6 +190,14 @@ static void an_older_store_is_copied_and_migrated(void **state)
     char path[128];
     snprintf(path, sizeof path, "%s/before-schema-1/data.mdb", b->dir);
     assert_int_equal(access(path, R_OK), 0);
+    /* The second schema counts shares. */
+    assert_int_equal(tx_begin(&t, b->store), 0);
+    assert_int_equal(mdb_drop(t.txn, b->store->dbi[DB_SHARE], 0), 0);
+    assert_int_equal(tx_commit(&t), 0);
+    set_schema(b, 1);
+    assert_int_equal(store_check(b->store, NULL, NULL, &r), SOUK_EDAMAGED);
+    bench_reopen(b);
+    assert_sound(b);
 }
 
 /* Every row of a table, in one buffer. */
