@@ -63,7 +63,7 @@ class Siege:
         self.udp = [self.net.socket(host, socket.SOCK_DGRAM) for _ in addresses]
         for s, a in zip(self.udp, addresses):
             s.bind((a, 4000))
-        self.host, self.sent = host, 0
+        self.host, self.addresses, self.sent = host, addresses, 0
 
     def node(self, name, address, peers=()):
         n = c.node(BUILD, name, network="test-hostile", port=PORT, listen=(address,), loopback=False, peers=peers)
@@ -87,6 +87,17 @@ class Siege:
         if self.sent % 40 == 0:
             time.sleep(0.005 * SLOW)
 
+    def ask_once(self, datagram, by=None):
+        """From a port that nothing else comes from: what goes back there is the answer to this alone."""
+        u = self.net.socket(self.host, socket.SOCK_DGRAM)
+        u.bind((self.addresses[r.randrange(8) if by is None else by], 10000 + self.sent))
+        self.udp.append(u)
+        u.sendto(datagram, ("198.18.1.1", PORT))
+        self.sent += 1
+        if len(self.udp) > 300:
+            self.udp.pop(8).close()
+            time.sleep(0.0005 * SLOW)
+
     def head(self, sender=None):
         """What every datagram begins with; the sender is invented, so each costs a curve operation."""
         return b"\x01" + self.key[:4] + (sender or r.randbytes(32)) + r.randbytes(24)
@@ -109,7 +120,7 @@ def spoilt(s):
             s.send(d[:bit // 8] + bytes([d[bit // 8] ^ 1 << bit % 8]) + d[bit // 8 + 1:])
     for d in whole:
         for by in range(8):
-            s.send(d, by)
+            s.ask_once(d, by)
 
 
 def sealed_rubbish(s):
@@ -120,7 +131,7 @@ def sealed_rubbish(s):
 
     def say(plain):
         head = s.head(own)
-        s.send(head + crypto.xaead_seal(key, head[37:], plain, head))
+        s.ask_once(head + crypto.xaead_seal(key, head[37:], plain, head))
     target = NET.hash("souk:dht-id", s.key)
     for n in range(0, 1124, 4):
         say(r.randbytes(n))
