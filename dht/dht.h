@@ -174,7 +174,8 @@ struct dht_result {
     enum dht_query kind;
     /* 0; SOUK_EOFFLINE: nobody to ask, or nobody answered; SOUK_ENOT_FOUND: get without a value;
      * SOUK_ECONFLICT: equal seq with other bytes, or compare-and-set failed; SOUK_ESTALE: a higher seq is
-     * held (see seq); SOUK_EQUOTA: all were full; SOUK_ETIMEOUT: a ping without answer; SOUK_EREFUSED. */
+     * held (see seq); SOUK_EQUOTA: all were full; SOUK_ETIMEOUT: a ping without answer;
+     * SOUK_EINVALID, SOUK_EBUSY: one that was not sent (a weak key; requests_most); SOUK_EREFUSED. */
     int err;
     struct id target;
     const struct dht_peer *nodes; /* the closest that answered, nearest first, at most k */

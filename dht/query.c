@@ -233,11 +233,12 @@ static void begin(struct dht *d, struct clock now, struct query *q, struct dht_o
     q->phase = PHASE_ASK;
     if (q->kind == DHT_PING) {
         uint32_t contact = contacts_take(d->pool, d->net, &q->peer.key, &q->peer.addr);
-        if (contact) {
-            request_ping(d, now.mono_ms, contact, q->handle, out);
+        if (contact && request_ping(d, now.mono_ms, contact, q->handle, out))
             q->result.messages++;
+        else /* there is no place for a request; its key does not solve the network's puzzle */
+            q->result.err = contact ? SOUK_EBUSY : SOUK_EINVALID;
+        if (contact)
             contacts_drop(d->pool, contact);
-        }
         return;
     }
     if (q->kind == DHT_ANNOUNCE && !q->value.n) {
@@ -270,10 +271,8 @@ void query_advance(struct dht *d, struct clock now, struct query *q, struct dht_
     if (q->phase == PHASE_FRESH)
         begin(d, now, q, out);
     if (q->kind == DHT_PING) {
-        if (q->result.messages == 0) {
-            q->result.err = SOUK_EINVALID; /* its key does not solve the network's puzzle */
+        if (q->result.messages == 0)
             finish(d, now, q, out);
-        }
         return;
     }
     if (q->phase == PHASE_ASK) {

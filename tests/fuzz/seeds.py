@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """seeds.py BUILD OUT: inputs for the fuzzers to begin with, one folder a target, from what the project has anyway: the
 generated vectors, calls of every method of the socket, the test files of listings and pictures, the messages of the
-reconciliation's vectors.  What fuzzing found beyond them is kept in tests/fuzz/corpus/."""
+reconciliation's vectors; for the engine of the DHT, to which any bytes are steps, any bytes.  What fuzzing found beyond
+them is kept in tests/fuzz/corpus/."""
 import hashlib
 import json
 import pathlib
+import random
 import re
 import sys
 
@@ -38,6 +40,9 @@ def seeds(build):
                 yield "photo", path.read_bytes()
     for text in re.findall(r'"(61[0-9a-f]+)"', (ROOT / "tests/vectors/negentropy-v1.json").read_text()):
         yield "negentropy", bytes.fromhex(text)
+    r = random.Random(1)
+    for _ in range(40):
+        yield "dht", r.randbytes(r.choice((300, 1000, 2500)))
 
 
 def main():
@@ -50,7 +55,7 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
         count[target] = count.get(target, 0) + 1
-    for target in ("api", "import", "photo", "negentropy", "gen_fact"):
+    for target in ("api", "import", "photo", "negentropy", "dht", "gen_fact"):
         if not count.get(target):
             sys.exit(f"no seeds for {target}")
     print("\n".join(f"{n:4} {target}" for target, n in sorted(count.items())))

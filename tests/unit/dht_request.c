@@ -289,6 +289,26 @@ static void checks_come_sooner_where_nodes_die(void **state)
     dht_out_free(&more);
 }
 
+/* When every place for a request is taken, a query still ends. */
+static void a_ping_for_which_there_is_no_place_ends_at_once(void **state)
+{
+    (void)state;
+    const struct dht_result *r;
+    d->knobs.requests_most = 4;
+    for (int i = 0; i < 6; i++)
+        assert_true(dht_ping(d, now, &peers[i], (uint64_t)i) > 0);
+    wait_ms(0);
+    int busy = 0;
+    while ((r = dht_result_next(d)) != NULL)
+        busy += r->err == SOUK_EBUSY;
+    assert_int_equal(busy, 2);
+    wait_ms(1000);
+    wait_ms(60000);
+    for (busy = 0; (r = dht_result_next(d)) != NULL; busy++)
+        assert_int_equal(r->err, SOUK_ETIMEOUT);
+    assert_int_equal(busy, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_questions_and_writes_of_a_put_are_repeated_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_plain_lookup_asks_nobody_twice, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_ping_for_which_there_is_no_place_ends_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(checks_come_sooner_where_nodes_die, setup, teardown),
     };
     if (sodium_init() < 0)
