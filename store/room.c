@@ -343,8 +343,9 @@ struct span left_tell(struct tx *t, struct arena *a)
             memcpy(head, row.p, TIX_ITEM);
         be32_put(head + TIX_ITEM, items);
         buf_append(&out, head, sizeof head);
-        for (size_t k = i; k < i + items; k++) /* what only says that the horizon moved sorts last */
-            buf_append(&out, key + k * TIX_KEY + 4, TIX_ITEM);
+        for (const uint8_t *k = key + i * TIX_KEY; k < key + next * TIX_KEY; k += TIX_KEY)
+            if (k[4] != 0xff)
+                buf_append(&out, k + 4, TIX_ITEM);
     }
     struct span told = arena_copy(a, buf_view(&out));
     buf_free(&out);
