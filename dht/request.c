@@ -192,7 +192,8 @@ void request_due(struct dht *d, struct clock now, struct request *r, struct dht_
         return;
     }
     d->stats.timeouts++;
-    d->silent[!addr_is_ipv4(&contact_at(d->pool, r->contact)->addr)]++;
+    if (r->query || r->check) /* not those who asked us, and whom nobody believes to be there */
+        d->silent[!addr_is_ipv4(&contact_at(d->pool, r->contact)->addr)]++;
     if (r->check)
         upkeep_checked(d, false);
     table_failed(d, now.mono_ms, r->contact, r->again.p ? 2 : 1);

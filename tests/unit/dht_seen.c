@@ -191,6 +191,34 @@ static void a_topic_is_put_when_the_address_is_known(void **state)
             assert_in_range(own[i].next_ms, now.mono_ms + 40000, now.mono_ms + 62000);
 }
 
+/* Pings to strangers who asked us something, and are not there, say nothing of their family. */
+static void strangers_do_not_make_a_family_mute(void **state)
+{
+    (void)state;
+    uint8_t ask[150] = {DATAGRAM_PING, 1, 2, 3, 4, 5, 6, 7, 8, 0x81, 15, 0xc4, 60};
+    unsigned pinged = 0;
+    begin(NULL);
+    for (unsigned i = 0; i < 12; i++) {
+        struct addr from = peer6(100 + i);
+        struct node_key key = {{(uint8_t)(i + 1), 9}};
+        dht_out_clear(&out);
+        assert_int_equal(dht_datagram(d, now, &from, &key, span(ask, 13 + 60), 1000, &out), DHT_REQUEST);
+        for (size_t k = 0; k < out.n; k++)
+            pinged += dht_out_bytes(&out, &out.v[k]).p[0] == DATAGRAM_PING;
+    }
+    assert_int_equal(pinged, 12);
+    for (int i = 0; i < 200; i++) {
+        now.mono_ms += 100;
+        dht_out_clear(&out);
+        dht_wake(d, now, &out);
+    }
+    vote(peer4(1), "198.18.1.1:7");
+    struct dht_stats s;
+    dht_stats_read(d, &s);
+    assert_true(s.timeouts >= 12);
+    assert_false(family_mute(d, true));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +226,7 @@ int main(void)
         cmocka_unit_test_teardown(a_liar_has_one_voice_however_many_nodes, end),
         cmocka_unit_test_teardown(who_was_asked_by_one_family_knows_nothing_of_the_other, end),
         cmocka_unit_test_teardown(what_the_owner_set_stays, end),
+        cmocka_unit_test_teardown(strangers_do_not_make_a_family_mute, end),
         cmocka_unit_test_teardown(a_topic_is_put_when_the_address_is_known, end),
     };
     if (sodium_init() < 0)
