@@ -1,6 +1,7 @@
 #include "node/reach.h"
 #include "crypto/hash.h"
 #include "crypto/sign.h"
+#include "node/dials.h"
 #include "node/keys/keys.h"
 #include "node/net/net.h"
 #include <stdlib.h>
@@ -11,16 +12,9 @@ enum {
     LOOK_FAST_MS = 1000,
     LOOK_SLOW_MS = 30000,
     CARRIERS_FIRST_MS = 2000,
-    CARRIERS_MS = 120000,
-    CANDIDATES = 64
+    CARRIERS_MS = 120000
 };
 
-struct candidate {
-    struct node_key key;
-    struct addr addr;
-    uint64_t not_before_ms;
-    uint32_t fails;
-};
 struct reach {
     struct node_config config;
     const struct keys *keys;
@@ -29,8 +23,7 @@ struct reach {
     struct dht_seal *seal;
     struct dht_out out;
     struct id carriers; /* the topic under which carriers of everything announce themselves */
-    struct candidate cand[CANDIDATES];
-    size_t cand_n;
+    struct dials dials;
     uint64_t look_ms, save_ms, save_wait_ms, carriers_ms, carriers_wait_ms, find_ms;
 };
 
@@ -99,18 +92,12 @@ static bool of_our_family(const struct reach *r, const struct addr *a)
     return any;
 }
 
-static void candidate_add(struct reach *r, const struct node_key *key, const struct addr *addr)
+static void may_dial(struct reach *r, const struct node_key *key, const struct addr *addr, bool named)
 {
-    if (node_key_eq(key, keys_node(r->keys)) || !addr->port ||
-        (addr_is_private(addr) && !r->config.network.loopback) || !of_our_family(r, addr))
-        return;
-    for (size_t i = 0; i < r->cand_n; i++)
-        if (node_key_eq(&r->cand[i].key, key)) {
-            r->cand[i].addr = *addr;
-            return;
-        }
-    size_t at = r->cand_n < CANDIDATES ? r->cand_n++ : rng_below(r->rng, CANDIDATES);
-    r->cand[at] = (struct candidate){.key = *key, .addr = *addr};
+    const struct network *net = &r->config.network;
+    if (!node_key_eq(key, keys_node(r->keys)) && addr->port && (net->loopback || !addr_is_private(addr)) &&
+        of_our_family(r, addr))
+        dials_add(&r->dials, net, key, addr, named);
 }
 
 /* The first address of a family is the one to be reached at; where it is any address of the machine, peers
@@ -144,7 +131,7 @@ void reach_boot(struct reach *r, struct core *c)
     r->seal = dht_seal_new(&r->config.network, keys_node_secret(r->keys), r->rng, NULL);
     for (size_t i = 0; i < r->config.peers_n; i++) {
         peers[i] = (struct dht_peer){r->config.peers[i].key, r->config.peers[i].addr};
-        candidate_add(r, &peers[i].key, &peers[i].addr);
+        may_dial(r, &peers[i].key, &peers[i].addr, true);
     }
     if (view_get(c->view, TABLE_META, span_str("dht"), &saved))
         (void)dht_table_restore(r->dht, c->now, saved, false); /* spoilt: as if there were none */
@@ -173,10 +160,10 @@ void reach_session_up(struct reach *r, struct core *c, const struct node_key *pe
 {
     struct addr at;
     if (net_addr(c->net, peer, &at))
-        candidate_add(r, peer, &at);
-    for (size_t i = 0; i < r->cand_n; i++)
-        if (node_key_eq(&r->cand[i].key, peer))
-            r->cand[i].fails = 0;
+        may_dial(r, peer, &at, false);
+    struct dial *d = dials_find(&r->dials, peer);
+    if (d)
+        d->fails = 0;
 }
 
 void reach_session_down(struct reach *r, struct core *c, const struct node_key *peer)
@@ -186,22 +173,22 @@ void reach_session_down(struct reach *r, struct core *c, const struct node_key *
         r->look_ms = c->now.mono_ms + LOOK_FAST_MS;
 }
 
-/* Dials candidates while there are too few sessions; those that fail wait longer each time. */
+/* Dials while there are too few sessions; those that fail wait longer each time. */
 static void look(struct reach *r, struct core *c)
 {
     struct net_stats s;
     net_stats(c->net, &s);
     bool busy = false;
-    size_t start = r->cand_n ? rng_below(r->rng, r->cand_n) : 0, up = s.sessions;
-    for (size_t k = 0; k < r->cand_n && up < REACH_SESSIONS; k++) {
-        struct candidate *cand = &r->cand[(start + k) % r->cand_n];
-        if (net_up(c->net, &cand->key) || cand->not_before_ms > c->now.mono_ms)
+    size_t start = r->dials.n ? rng_below(r->rng, r->dials.n) : 0, up = s.sessions;
+    for (size_t k = 0; k < r->dials.n && up < REACH_SESSIONS; k++) {
+        struct dial *next = &r->dials.v[(start + k) % r->dials.n];
+        if (net_up(c->net, &next->key) || next->not_before_ms > c->now.mono_ms)
             continue;
-        uint32_t wait = (uint32_t)LOOK_FAST_MS << (cand->fails < 8 ? cand->fails : 8);
-        cand->fails++;
-        cand->not_before_ms = c->now.mono_ms + wait + rng_below(r->rng, LOOK_FAST_MS);
+        uint32_t wait = (uint32_t)LOOK_FAST_MS << (next->fails < 8 ? next->fails : 8);
+        next->fails++;
+        next->not_before_ms = c->now.mono_ms + wait + rng_below(r->rng, LOOK_FAST_MS);
         busy = true;
-        if (net_connect(c->net, c, &cand->key, &cand->addr) == 0)
+        if (net_connect(c->net, c, &next->key, &next->addr) == 0)
             up++;
     }
     r->look_ms = c->now.mono_ms + (busy || up < REACH_SESSIONS / 2 ? LOOK_FAST_MS : LOOK_SLOW_MS);
@@ -234,11 +221,11 @@ void reach_find(struct reach *r, struct core *c, const struct node_key *node)
     struct id target;
     if (net_up(c->net, node) || node_key_eq(node, keys_node(r->keys)))
         return;
-    for (size_t i = 0; i < r->cand_n; i++)
-        if (node_key_eq(&r->cand[i].key, node)) {
-            (void)net_connect(c->net, c, node, &r->cand[i].addr);
-            return;
-        }
+    const struct dial *known = dials_find(&r->dials, node);
+    if (known) {
+        (void)net_connect(c->net, c, node, &known->addr);
+        return;
+    }
     if (r->find_ms > c->now.mono_ms)
         return; /* one search a second: the next time another */
     r->find_ms = c->now.mono_ms + LOOK_FAST_MS;
@@ -257,7 +244,7 @@ const struct dht_result *reach_result(struct reach *r, struct core *c)
             struct id id;
             dht_id(&id, &r->config.network, &res->nodes[i].key);
             if (id_eq(&id, &res->target)) {
-                candidate_add(r, &res->nodes[i].key, &res->nodes[i].addr);
+                may_dial(r, &res->nodes[i].key, &res->nodes[i].addr, false);
                 (void)net_connect(c->net, c, &res->nodes[i].key, &res->nodes[i].addr);
             }
         }
@@ -266,7 +253,7 @@ const struct dht_result *reach_result(struct reach *r, struct core *c)
             if (dht_value_read(&v, &r->config.network, c->now.unix_ms, res->values[i], false) == 0) {
                 struct node_key key;
                 memcpy(key.b, v.author, sizeof key.b);
-                candidate_add(r, &key, &v.addr);
+                may_dial(r, &key, &v.addr, false);
             }
         }
         if (r->look_ms > c->now.mono_ms + LOOK_FAST_MS)
