@@ -6,7 +6,14 @@
 #include "store/query.h"
 #include <stdlib.h>
 
-enum { UPKEEP_MS = 1000, EXPIRE_MS = 60000, EXPIRE_AT_ONCE = 1000, EXPIRE_AGAIN_MS = 100, BEHIND_MS = 5 };
+enum {
+    UPKEEP_MS = 1000,
+    EXPIRE_MS = 60000,
+    EXPIRE_AT_ONCE = 1000,
+    EXPIRE_AGAIN_MS = 100,
+    EXPIRE_FULL_MS = 5000,
+    BEHIND_MS = 5
+};
 /* A prekey record outlives its last week by the time for which the secrets are kept. */
 #define PREKEY_LIFE_MS (INT64_C(66) * 86400000)
 
@@ -96,11 +103,22 @@ static void upkeep(struct market *m, struct core *c)
     search_wake(m, c);
 }
 
+/* A full store refuses strangers until room is made: that is not left to the next minute. */
+static bool is_full(struct core *c)
+{
+    struct store_stats s;
+    view_stats(c->view, &s);
+    return (s.known_most && s.known >= s.known_most - s.known_most / 32) ||
+           (s.quota_bytes && s.used_bytes > s.quota_bytes - s.quota_bytes / 32);
+}
+
 void market_wake(struct market *m, struct core *c)
 {
     if (c->now.mono_ms >= m->upkeep_ms) {
         m->upkeep_ms = c->now.mono_ms + UPKEEP_MS;
         upkeep(m, c);
+        if (m->expire_ms > c->now.mono_ms + EXPIRE_FULL_MS && is_full(c))
+            m->expire_ms = c->now.mono_ms + EXPIRE_FULL_MS;
     }
     if (m->index_behind && c->now.mono_ms >= m->behind_ms) {
         m->behind_ms = c->now.mono_ms + BEHIND_MS; /* between two steps others have their turn */

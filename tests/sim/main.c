@@ -11,6 +11,7 @@ static const struct scenario all[] = {
 #ifndef SOUK_SIM_DHT_ONLY
     {"converge", scenario_converge, 0},
     {"converge200", scenario_converge_200, ONLY_LONG},
+    {"flood", scenario_flood, 0},
     {"market", scenario_market, 0},
     {"trade", scenario_trade, 0},
     {"trade_crash", scenario_trade_crash, 0},

@@ -24,6 +24,7 @@ struct scenario {
 };
 bool scenario_converge(const struct scenario_args *args);
 bool scenario_converge_200(const struct scenario_args *args); /* the same with 200 nodes */
+bool scenario_flood(const struct scenario_args *args);        /* flood.c */
 bool scenario_market(const struct scenario_args *args);
 bool scenario_clock(const struct scenario_args *args);
 bool scenario_trade(const struct scenario_args *args);

@@ -316,6 +316,7 @@ static void start(struct world *w, size_t i)
     struct report r = {0};
     struct store_config sc = {
         .map_bytes = UINT64_C(1) << 30, .network = w->config.network.id, .rng = &s->rng};
+    sc.known_most = i % 3 == 1 ? w->config.known_most : 0;
     rng_seed_u64(&s->rng, rng_u64(&w->rng));
     if (store_open(&s->store, s->dir, &sc, &r)) {
         fprintf(stderr, "node %zu: %s\n", i, r.text);

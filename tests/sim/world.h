@@ -16,6 +16,7 @@ struct world_config {
     unsigned delay_least_ms, delay_most_ms;
     unsigned commit_least_ms, commit_most_ms;
     unsigned work_least_ms, work_most_ms;
+    uint64_t known_most; /* of every third node's store, beginning with 1; 0: of none */
     struct network network;
 };
 struct world *world_new(const struct world_config *config);
