@@ -117,7 +117,7 @@ struct tx {
     struct store *s;
     MDB_txn *txn;
     int err;
-    bool over_quota;
+    bool over_quota, flushing; /* flushing: in tix_flush */
     uint64_t count[COUNT_MAX], count_was[COUNT_MAX];
     struct topic_cache topics[TOPIC_CACHE];
     struct tix_item *tix;

@@ -28,7 +28,8 @@ void tix_sum_add(uint8_t sum[static 32], const uint8_t id[static 32])
     }
 }
 
-static void topic_write(struct tx *t, struct topic_cache *c, bool fresh, bool last)
+/* A topic without ids goes once all that was noted of it is written, and not before. */
+static void topic_write(struct tx *t, struct topic_cache *c, bool fresh)
 {
     if (!c->used || (!c->delta && !fresh && !c->unused))
         return;
@@ -38,7 +39,7 @@ static void topic_write(struct tx *t, struct topic_cache *c, bool fresh, bool la
     uint64_t ids = tx_get(t, DB_TOPICN, SPAN_OF(key), &v) && v.n >= 8 ? be64_get(v.p) : 0;
     ids += (uint64_t)c->delta;
     c->delta = 0;
-    if (last && ids == 0 && !tx_get(t, DB_HORIZON, SPAN_OF(key), &v)) {
+    if (t->flushing && ids == 0 && !tx_get(t, DB_HORIZON, SPAN_OF(key), &v)) {
         tx_del(t, DB_TOPICN, SPAN_OF(key));
         tx_del(t, DB_TOPIC, span(c->name, c->name_n));
         c->used = false;
@@ -66,7 +67,7 @@ uint32_t topic_number(struct tx *t, struct span name)
     struct topic_cache *c = &t->topics[topic_hash(name)];
     if (c->used && span_eq(span(c->name, c->name_n), name))
         return c->number;
-    topic_write(t, c, false, false);
+    topic_write(t, c, false);
     struct span v;
     uint8_t number[4];
     bool fresh = false;
@@ -79,7 +80,7 @@ uint32_t topic_number(struct tx *t, struct span name)
     }
     *c = (struct topic_cache){.used = true, .number = be32_get(number), .name_n = name.n};
     memcpy(c->name, name.p, name.n);
-    topic_write(t, c, fresh, false);
+    topic_write(t, c, fresh);
     return c->number;
 }
 
@@ -325,6 +326,7 @@ void tix_step(uint8_t *item)
 
 void tix_flush(struct tx *t)
 {
+    t->flushing = true; /* from here on each topic's changes come in one piece */
     if (t->tix_n && !t->err) {
         struct chunk *c = xcalloc(1, sizeof *c);
         qsort(t->tix, t->tix_n, sizeof *t->tix, by_key);
@@ -346,5 +348,6 @@ void tix_flush(struct tx *t)
     }
     t->tix_n = 0;
     for (int i = 0; i < TOPIC_CACHE; i++)
-        topic_write(t, &t->topics[i], false, true);
+        topic_write(t, &t->topics[i], false);
+    t->flushing = false;
 }

@@ -193,6 +193,8 @@ def others_give_way():
     used = counters(shelf)["store.used_bytes"]
     c.that(used["most"] == 2 * mib and 1.5 * mib < used["value"] < 3.5 * mib, "and keeps what its owner allowed", used)
     c.that(counters(shop)["store.used_bytes"]["value"] > 4 * mib, "where the shop holds all")
+    ids = counters(shelf)["store.known"]
+    c.that(ids["most"] == 2048 and 1200 < ids["value"] <= 2048, "ids have a bound of their own, one a KiB", ids)
     c.that(offer(shelf, "mine") and "mine" in titles(shelf), "its owner's own is taken in all the same")
     shop.stop()
     shelf.stop()

@@ -200,6 +200,28 @@ static void an_older_store_is_copied_and_migrated(void **state)
     assert_sound(b);
 }
 
+static void a_topic_goes_with_its_last_id_however_many_there_are(void **state)
+{
+    struct bench *b = *state;
+    enum { TOPICS = 5 * TOPIC_CACHE };
+    struct store_stats stats;
+    MDB_stat left;
+    char name[16];
+    for (uint64_t n = 0; n < TOPICS; n++) {
+        struct op op = record_op(n + 1, n, 1, 1, 100, 1000);
+        snprintf(name, sizeof name, "t%u/FR", (unsigned)n);
+        op.record.topic = span_str(name);
+        assert_int_equal(put_record(b, &op), OP_STORED);
+    }
+    expire(b, 1000);
+    view_stats(b->view, &stats);
+    assert_int_equal(stats.known, 0);
+    assert_int_equal(mdb_stat(b->view->txn, b->store->dbi[DB_TOPIC], &left), 0);
+    assert_int_equal(left.ms_entries, 0);
+    assert_int_equal(mdb_stat(b->view->txn, b->store->dbi[DB_TOPICN], &left), 0);
+    assert_int_equal(left.ms_entries, 0);
+}
+
 /* Every row of a table, in one buffer. */
 static void dump(struct bench *b, enum db db, struct buf *out)
 {
@@ -408,6 +430,7 @@ int main(void)
         T(a_store_of_another_network_is_refused),
         T(a_store_of_a_newer_souk_is_refused_untouched),
         T(an_older_store_is_copied_and_migrated),
+        T(a_topic_goes_with_its_last_id_however_many_there_are),
         T(reindexing_makes_the_same_tables_again),
         cmocka_unit_test(checking_finds_a_flipped_bit_in_every_table),
         cmocka_unit_test(a_full_disk_harms_nothing_and_refuses_with_the_reason),
