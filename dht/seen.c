@@ -47,7 +47,7 @@ void seen_take(struct dht *d, uint64_t now_ms, const struct addr *from, const st
     struct vote one;
     bool six = !addr_is_ipv4(from);
     uint32_t *n, most, same = 0;
-    if (seen.n != ADDR_BYTES)
+    if (seen.n != ADDR_BYTES || (six ? d->addr6 : d->addr).port)
         return;
     addr_unpack(&one.said, seen.p);
     if (!addr_usable(d, &one.said) || addr_is_ipv4(&one.said) == six)

@@ -66,8 +66,9 @@ static int do_status(struct core *c, struct call *call, struct span params, stru
     /* Where it is reached: as peers say, when it listens on every address of the machine. */
     struct addr at = f.listen[0];
     (void)dht_addr(c->dht, 0, &at);
-    const char *peer =
-        arena_printf(a, "%s@%s", hex_encode(hex, keys_node(c->keys)->b, 32), addr_format(text, &at));
+    const char *peer = "";
+    if (!dht_client(c->dht)) /* which nobody can dial */
+        peer = arena_printf(a, "%s@%s", hex_encode(hex, keys_node(c->keys)->b, 32), addr_format(text, &at));
     struct api_node_status_result res = {.node = *keys_node(c->keys),
                                          .listen = listen,
                                          .listen_n = f.listen_n,

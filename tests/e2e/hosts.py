@@ -212,6 +212,8 @@ def seen_by_people(t):
             c.that(max(map(len, said.splitlines())) <= 80, f"{p.name}: souk {' '.join(args)} fits 80 columns", said)
             if status:
                 c.that("trace" in args[-1] and "known" in said, f"{p.name}: souk {' '.join(args)}", said)
+    c.that(t.home.call("node.status")["peer"] == "" and t.four.call("node.status")["peer"] == t.four.at(t.four.addresses[0]),
+           "a client names no address to dial, others the one that others see", t.home.call("node.status")["peer"])
     _, said = t.dual.souk("node", "peers")
     for a in (*t.six.addresses, *t.four.addresses):
         c.that(said.count(shown(a)) >= 1, f"an address is shown whole: {shown(a)}", said)

@@ -125,6 +125,7 @@ class Internet:
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
             with open(f"/proc/self/{name}", "w", encoding="ascii") as f:
                 f.write(text)
+        must(libc.unshare(CLONE_NEWNET), "a network namespace of it")
 
     def host(self, name, addresses, delay_ms=10, loss=0.0, nat=None):
         """nat: the outer IPv4 address of a router between it and the world."""

@@ -27,8 +27,8 @@ struct play {
     size_t asked_n;
     uint64_t open[OUT_MOST]; /* queries under way */
     size_t open_n;
-    struct span in; /* of the input */
-    bool client;
+    struct span in;     /* of the input */
+    bool client, hasty; /* hasty: nobody waits before a full store */
 };
 static struct keypair pairs[PEERS]; /* the same in every run: to make them costs more than a run */
 static struct dht_peer peers[PEERS];
@@ -410,6 +410,7 @@ static void engine_new(struct play *p)
     k.queries_most = OUT_MOST;
     k.requests_most = 64;
     k.own_most = 8;
+    k.wait_most_ms = p->hasty ? 0 : k.wait_most_ms;
     k.cover = 2; /* two dozen peers can be a crowd */
     k.dense_factor = 1;
     struct dht_config c = {
@@ -585,6 +586,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p = (struct play){.in = span(data, size), .now = {1000, 1700000000000}};
     rng_seed_u64(&p.rng, 1);
     MUST(network_make(&p.net, "fuzz", 0, 0, false) == 0);
+    p.hasty = byte(&p) & 1;
     engine_new(&p);
     dht_bootstrap(p.d, p.now, peers + 2, 6);
     for (int steps = 0; p.in.n && steps < 400; steps++)

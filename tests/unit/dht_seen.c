@@ -156,6 +156,7 @@ static void what_the_owner_set_stays(void **state)
     for (unsigned i = 0; i < 20; i++)
         vote(peer4(i), "198.18.66.6:7");
     assert_true(is(4, "198.18.9.9:7"));
+    assert_int_equal(d->moved_ms[0], 0); /* nor is anything put again because of such words */
 }
 
 /* A topic is announced as soon as there is an address to announce, not at the next hour; and again when
