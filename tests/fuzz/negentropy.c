@@ -27,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         set[0] = make_set(3);
         set[1] = make_set(7);
     }
-    for (int initiator = 0; initiator < 2; initiator++) {
+    for (int round = 0; round < 6; round++) {
+        int initiator = round % 2;
         struct neg side[2];
         struct buf answer = {0}, next = {0};
         for (int i = 0; i < 2; i++) {
@@ -35,6 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             neg_init(&side[i], &view, NEG_FRAME_LEAST);
             side[i].initiator = i == initiator;
         }
+        if (round >= 2) /* with a horizon: at an id, or behind them all */
+            side[0].since = (struct neg_bound){.created = round < 4 ? 50 : 200, .id = {{128}}, .n = 32};
         if (neg_reconcile(&side[0], span(data, size), &answer) == 0) {
             MUST(answer.n && answer.n <= NEG_FRAME_LEAST);
             MUST(side[0].have_n <= ITEMS && side[0].need_n <= size / 32);
