@@ -10,12 +10,13 @@ static const struct {
     vec_kind *run;
     own_make *make;
 } kinds[] = {
-    {"noise", vec_noise, NULL},           /* Noise XX handshakes and transport, cacophony's layout */
-    {"ed25519", vec_ed25519, NULL},       /* Wycheproof, eddsa_verify_schema */
-    {"x25519", vec_x25519, NULL},         /* Wycheproof, xdh_comp_schema */
-    {"merkle", vec_merkle, NULL},         /* roots and proofs of RFC 6962 trees */
-    {"negentropy", vec_negentropy, NULL}, /* transcripts of Negentropy V1 */
-    {"msgpack", vec_msgpack, NULL},       /* kawanet's msgpack-test-suite */
+    {"noise", vec_noise, NULL},                /* Noise XX handshakes and transport, cacophony's layout */
+    {"ed25519", vec_ed25519, NULL},            /* Wycheproof, eddsa_verify_schema */
+    {"x25519", vec_x25519, NULL},              /* Wycheproof, xdh_comp_schema */
+    {"merkle", vec_merkle, NULL},              /* roots and proofs of RFC 6962 trees */
+    {"negentropy", vec_negentropy, NULL},      /* transcripts of Negentropy V1 */
+    {"horizon", vec_negentropy, make_horizon}, /* the same with horizons */
+    {"msgpack", vec_msgpack, NULL},            /* kawanet's msgpack-test-suite */
     /* souk's own, of the chapters of spec/ */
     {"crypto", vec_crypto, NULL}, /* made by a second implementation */
     {"records", vec_records, make_records},

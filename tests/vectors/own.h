@@ -53,6 +53,7 @@ bool own_same_number(struct span test, const char *name, int64_t value);
 struct span own_field(struct span test, const char *name, struct arena *a);
 
 typedef void own_make(struct buf *out);
-own_make make_records, make_letters, make_ledger, make_dht, make_session, make_gossip, make_trade;
+own_make make_horizon, make_records, make_letters, make_ledger, make_dht, make_session, make_gossip,
+    make_trade;
 vec_kind vec_records, vec_letters, vec_ledger, vec_dht, vec_session, vec_gossip, vec_trade;
 #endif

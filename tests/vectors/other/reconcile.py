@@ -54,7 +54,9 @@ class Reader:
 
 
 class Side:
-    def __init__(self, items, limit, initiator):
+    def __init__(self, items, limit, initiator, since=None):
+        """since: the horizon, an item: what lies before it is neither told nor asked for"""
+        self.since = since
         self.items, self.limit, self.initiator = sorted(items), limit, initiator
         self.have, self.need = set(), set()
         self.sums = [0]
@@ -97,8 +99,14 @@ class Side:
             out += varint(len(prefix)) + prefix + varint(mode) + payload
         return out, time
 
+    def begin(self):
+        """(the first item that counts, what is skipped to get there)"""
+        return (bisect.bisect_left(self.items, self.since), self.since) if self.since else (0, None)
+
     def first(self):
-        return b"\x61" + self.encode(self.split(0, len(self.items), (END, b"")), 0)[0]
+        at, skip = self.begin()
+        ranges = [(skip, 0, b"")] if skip else []
+        return b"\x61" + self.encode(ranges + self.split(at, len(self.items), (END, b"")), 0)[0]
 
     # ---- answering ----
     def tell(self, a, b, upper, written):
@@ -110,7 +118,7 @@ class Side:
         return [(upper, 2, self.ids(a, a + n))], a + n
 
     def answer(self, message):
-        r, out, time, at, skip = Reader(message), b"\x61", 0, 0, None
+        r, out, time, (at, skip) = Reader(message), b"\x61", 0, self.begin()
         if not message or not 0x60 <= message[0] <= 0x6F:
             raise Form("no Negentropy")
         if message[0] != 0x61:
@@ -119,17 +127,20 @@ class Side:
             start = r.at
             bound = r.bound()
             prefix = self.prefix(message, start)
-            end = bisect.bisect_left(self.items, bound)
+            beyond = self.since is not None and bound <= self.since
+            end = at if beyond else bisect.bisect_left(self.items, bound)
             mode, told, says = r.varint(), False, []
             if mode == 1:
-                if r.take(16) != self.fingerprint(at, end):
+                if r.take(16) != self.fingerprint(at, end) and not beyond:
                     says = self.split(at, end, (bound[0], prefix))
             elif mode == 2:
                 n = r.varint()
                 if n > (len(message) - r.at) // 32:
                     raise Form("more ids than bytes")
                 theirs = {r.take(32) for _ in range(n)}
-                if self.initiator:
+                if beyond:
+                    pass
+                elif self.initiator:
                     mine = {x for _, x in self.items[at:end]}
                     self.have |= mine - theirs
                     self.need |= theirs - mine
@@ -140,7 +151,7 @@ class Side:
                 raise Form("no such mode")
             if says and skip is not None:
                 says = [(skip, 0, b"")] + says
-            skip = None if says else (bound[0], prefix)
+            skip = None if says else self.since if beyond else (bound[0], prefix)
             part, after = self.encode(says, time)
             if told:
                 out, time, part = out + part, after, b""
@@ -167,8 +178,9 @@ def transcripts(told):
             x = hashlib.sha256(case["seed"].to_bytes(8, "big") + i.to_bytes(8, "big")).digest()
             spread = case["timestamp_spread"]
             items.append((case["timestamp_base"] + (int.from_bytes(x[:4], "big") % spread if spread else 0), x))
-        sides = [Side([x for i, x in enumerate(items) if i not in gone], case["frame_size_limit"], client)
-                 for client, gone in ((True, set(case["client_missing"])), (False, set(case["server_missing"])))]
+        sides = [Side([x for i, x in enumerate(items) if i not in case[who + "_missing"]], case["frame_size_limit"],
+                      who == "client", items[case[who + "_since"]] if who + "_since" in case else None)
+                 for who in ("client", "server")]
         messages, good = case["messages"], True
         for i, m in enumerate(messages):
             made = sides[0].first() if i == 0 else sides[i % 2].answer(bytes.fromhex(messages[i - 1]))
