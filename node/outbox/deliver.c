@@ -134,6 +134,7 @@ void deliver_try(struct outbox *o, struct core *c, struct pending *p)
     }
     backoff(o, c, p);
     struct person *to = where_person(o, c, &p->to);
+    to->unasked = p->kind == LETTER_ACK && !threads_known(c, &p->to);
     if (!outbox_own_open(c, &p->from))
         return; /* outbox_unlocked comes back to it */
     if (!where_prekey(c, &p->to, &l.prekey)) {

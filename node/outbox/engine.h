@@ -31,7 +31,9 @@ enum {
     OUTBOX_ERASE_MOST = 256,
     OUTBOX_QUERIES = 64,
     OUTBOX_DIALS_A_MINUTE = 120, /* of addresses that letters and presences name */
-    OUTBOX_DIALS_PREFIX = 4,     /* of them in one /24, or /48 of IPv6 */
+    OUTBOX_ASKS_A_MINUTE =
+        30,                  /* searches for people whom nobody here knows, to acknowledge their letters */
+    OUTBOX_DIALS_PREFIX = 4, /* of them in one /24, or /48 of IPv6 */
     OUTBOX_BOX_BYTES = 8 << 20,  /* quota of a mailbox that we serve */
     OUTBOX_OWN_BYTES = 64 << 20, /* kept for an identity of ours that is locked */
     OUTBOX_RETRY_FIRST_MS = 1000,
@@ -68,6 +70,7 @@ struct person {
     struct identity who;
     int64_t time; /* of the where it rests on */
     bool has_machine, has_ticket;
+    bool unasked; /* what is to be sent is but an acknowledgement to somebody whom nobody here knows */
     struct box machine;
     struct box boxes[OUTBOX_BOXES];
     size_t boxes_n;
@@ -157,6 +160,8 @@ struct outbox {
     uint64_t query_n;
     uint64_t dialled[OUTBOX_DIALS_A_MINUTE], dial_ms; /* prefixes, in the minute since then */
     size_t dialled_n;
+    uint64_t asks_ms; /* searches for strangers, in the minute since then */
+    uint32_t asks_n;
     struct outbox_stats stats;
 };
 

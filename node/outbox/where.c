@@ -330,11 +330,21 @@ static uint64_t question(struct outbox *o, const struct identity *who, const str
     return (uint64_t)ROOM_OUTBOX << 56 | n;
 }
 
+/* A letter costs its writer little, and a search fifty datagrams: a stranger's letters make few of them. */
+static bool may_ask(struct outbox *o, struct core *c, const struct person *p)
+{
+    if (c->now.mono_ms - o->asks_ms >= 60000) {
+        o->asks_ms = c->now.mono_ms;
+        o->asks_n = 0;
+    }
+    return !p->unasked || o->asks_n++ < OUTBOX_ASKS_A_MINUTE;
+}
+
 void where_ask_presence(struct outbox *o, struct core *c, struct person *p)
 {
     uint64_t again = p->boxes_n ? PRESENCE_AGAIN_MS : ASK_AGAIN_MS;
     struct id key;
-    if (!c->dht || (p->presence_ms && c->now.mono_ms - p->presence_ms < again))
+    if (!c->dht || (p->presence_ms && c->now.mono_ms - p->presence_ms < again) || !may_ask(o, c, p))
         return;
     p->presence_ms = c->now.mono_ms;
     dht_key_presence(&key, o->network, &p->who);
@@ -370,7 +380,8 @@ bool where_reach(struct outbox *o, struct core *c, struct person *p, const struc
     if (usable(o, &b->addr) && (!c->dht || dht_usable(c->dht, &b->addr))) {
         if (!net_connecting(c->net, &b->node) && may_dial(o, c, &b->addr))
             (void)net_connect(c->net, c, &b->node, &b->addr);
-    } else if (c->dht && (!p->lookup_ms || c->now.mono_ms - p->lookup_ms >= ASK_AGAIN_MS)) {
+    } else if (c->dht && (!p->lookup_ms || c->now.mono_ms - p->lookup_ms >= ASK_AGAIN_MS) &&
+               may_ask(o, c, p)) {
         p->lookup_ms = c->now.mono_ms;
         dht_id(&target, o->network, &b->node);
         (void)dht_lookup_start(c->dht, c->now, &target, 0, question(o, &p->who, &b->node));

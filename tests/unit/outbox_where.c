@@ -1,5 +1,6 @@
 // links: outbox
 /* Where letters say that people are: what a stranger can make us dial by it. */
+#include "dht/dht.h"
 #include "node/outbox/engine.h"
 #include "outbox_world.h"
 
@@ -128,11 +129,46 @@ static void in_a_network_of_the_world_nobody_points_us_into_our_own_house(void *
     }
 }
 
+/* Searches that 60 people, one after another, are worth. */
+static uint32_t searches(bool unasked)
+{
+    struct core *c = world_core(0);
+    struct dht_config dc = {.net = &W.network, .self = *keys_node(c->keys), .rng = &W.node[0]->rng};
+    struct dht *d = dht_new(&dc, W.now);
+    struct dht_stats s;
+    c->dht = d;
+    for (unsigned who = 0; who < 60; who++) {
+        struct identity id = somebody(1000 + who);
+        struct person *p = where_person(c->outbox, c, &id);
+        p->unasked = unasked;
+        p->presence_ms = 0;
+        where_ask_presence(c->outbox, c, p);
+    }
+    dht_stats_read(d, &s);
+    c->dht = NULL;
+    dht_free(d);
+    return s.queries;
+}
+
+static void strangers_are_searched_for_a_few_times_a_minute(void **state)
+{
+    (void)state;
+    world_begin(1, 0);
+    world_pass(60000);
+    assert_int_equal(searches(true), OUTBOX_ASKS_A_MINUTE);
+    assert_int_equal(searches(true), 0);
+    assert_int_equal(searches(false), 60); /* whom we write to by ourselves is found all the same */
+    world_pass(60000);
+    assert_int_equal(searches(true), OUTBOX_ASKS_A_MINUTE);
+    world_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crowd_of_letters_does_not_turn_us_on_one_victim),
         cmocka_unit_test(many_victims_are_not_dialled_without_end_either),
+        cmocka_unit_test(strangers_are_searched_for_a_few_times_a_minute),
         cmocka_unit_test(in_a_network_of_the_world_nobody_points_us_into_our_own_house),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
