@@ -45,6 +45,24 @@ static int do_describe(struct core *c, struct call *call, struct span params, st
     return 0;
 }
 
+/* Where peers see another port than the one we listen on, a router has made it up for what we send.  (One
+ * that keeps the port is not noticed: it may as well forward it.)  NULL: nothing to say. */
+static const char *router_words(const struct core *c, const struct node_facts *f, struct arena *a)
+{
+    char text[ADDR_TEXT];
+    struct addr seen;
+    for (size_t i = 0; i < f->listen_n && !dht_client(c->dht); i++) {
+        const struct addr *at = &f->listen[i];
+        if (dht_addr(c->dht, addr_is_ipv4(at) ? 4 : 6, &seen) && seen.port != at->port)
+            return arena_printf(
+                a,
+                "peers see this node at %s, and it listens on port %u: a router stands between. "
+                "Let the router forward UDP and TCP port %u to this machine, or run with --client yes",
+                addr_format(text, &seen), at->port, at->port);
+    }
+    return NULL;
+}
+
 static int do_status(struct core *c, struct call *call, struct span params, struct arena *a,
                      struct report *r)
 {
@@ -84,9 +102,12 @@ static int do_status(struct core *c, struct call *call, struct span params, stru
     struct clock_verdict clock;
     char words[CLOCK_WORDS];
     net_clock(c->net, c->now, &clock);
-    struct span warnings[1] = {span_str(clock_words(words, &clock))};
+    struct span warnings[2] = {span_str(clock_words(words, &clock))};
     res.warnings = warnings;
     res.warnings_n = words[0] != 0;
+    const char *router = router_words(c, &f, a);
+    if (router)
+        warnings[res.warnings_n++] = span_str(router);
     API_RESULT(c, call, node_status, &res);
     return 0;
 }
