@@ -55,8 +55,8 @@ int leave_taken(struct dht *d, struct clock now, const struct addr *from, const 
     uint32_t contact = contacts_find(d->pool, peer, from);
     struct entry *e = contact ? table_find(d, contact) : NULL;
     bool room = came >= REQUEST_HEAD + 30 || address_proven(d, now.mono_ms, peer, from);
-    if (!e || !room || request_out(d, contact) || !allowed(d, now.mono_ms))
-        return 0;
+    if (!e || !room || e->flags & ENTRY_LEAVING || !allowed(d, now.mono_ms))
+        return 0; /* a question that is under way may have been heard: it is asked whatever else is */
     struct request *r = request_ping(d, now.mono_ms, contact, 0, out);
     if (!r)
         return 0;

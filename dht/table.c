@@ -248,7 +248,7 @@ void table_failed(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t time
     struct entry *e = &b->live[i];
     bool leaving = e->flags & ENTRY_LEAVING;
     e->fails = (uint8_t)(e->fails > 255 - times ? 255 : e->fails + times);
-    e->flags = 0;
+    e->flags &= ENTRY_LEAVING;
     if (e->fails < d->knobs.fails_most)
         return;
     for (int j = b->spare_n - 1; j >= 0; j--) { /* the one that answered last */

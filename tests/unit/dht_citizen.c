@@ -328,6 +328,37 @@ static void ping(struct alone *a, const struct dht_peer *peer, uint64_t after_ms
     buf_free(&b);
 }
 
+/* Its word counts also when it was just being asked something, which it will not answer any more. */
+static void who_leaves_in_the_middle_of_a_question_is_gone_too(void **state)
+{
+    (void)state;
+    struct alone *a = alone_new(false);
+    struct dht_peer p = stranger(a, 1), other = stranger(a, 2);
+    struct dht_stats s;
+    uint8_t leave[64] = {DATAGRAM_LEAVE, 1, 2, 3, 4, 5, 6, 7, 8, 0x81, 15, 0xc4, 32};
+    ping(a, &other, 20);
+    ping(a, &p, 20);
+    dht_stats_read(a->d, &s);
+    assert_int_equal(s.nodes, 2);
+    assert_true(dht_ping(a->d, a->now, &p, 0) > 0);
+    dht_wake(a->d, a->now, &a->out);
+    for (int replay = 0; replay < 3; replay++)
+        assert_int_equal(dht_datagram(a->d, a->now, &p.addr, &p.key, span(leave, 13 + 32), 45, &a->out),
+                         DHT_REQUEST);
+    dht_stats_read(a->d, &s);
+    assert_int_equal(s.leaving, 1);
+    for (int ms = 0; ms < 8000; ms += 50) {
+        later(a, 50);
+        if (ms % 2000 == 0)
+            ping(a, &other, 20); /* the line is not dead */
+        dht_out_clear(&a->out);
+        dht_wake(a->d, a->now, &a->out);
+    }
+    dht_stats_read(a->d, &s);
+    assert_int_equal(s.nodes, 1);
+    alone_free(a);
+}
+
 static struct dht_entry entry_of(struct alone *a, const struct dht_peer *peer)
 {
     struct dht_entry all[64];
@@ -538,6 +569,7 @@ int main(void)
         cmocka_unit_test(a_saved_table_outlives_a_start_without_network),
         cmocka_unit_test(who_says_goodbye_is_gone_from_the_tables_within_seconds),
         cmocka_unit_test(a_goodbye_sent_again_puts_nobody_out),
+        cmocka_unit_test(who_leaves_in_the_middle_of_a_question_is_gone_too),
         cmocka_unit_test(a_client_answers_nothing_and_is_told_of_to_nobody),
         cmocka_unit_test(each_peer_is_waited_for_as_long_as_it_needs),
         cmocka_unit_test(nobody_is_waited_for_much_longer_than_is_usual),
