@@ -1,6 +1,7 @@
 /* dht_attack.c: the table of attacks, and the routing ones, for dht_attack.h. */
 #include "tests/sim/dht_attack.h"
 #include "tests/sim/dht_attack_flood.h"
+#include "tests/sim/dht_attack_replay.h"
 #include "tests/sim/scenario.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,6 +291,8 @@ static bool run(const struct scenario_args *args, bool small, size_t nodes)
     nodes = args->nodes ? args->nodes : nodes;
     if (scenario_number(args, "--floods", 1) > 0)
         ok &= attack_floods(small, nodes / 4, args->seed);
+    if (scenario_number(args, "--replays", 1) > 0)
+        ok &= attack_replays(nodes / 6, args->seed);
     if (scenario_number(args, "--routes", 1) <= 0)
         return ok;
     printf("  %zu honest nodes.  Per cent: careful gets found, eclipsed, plain gets found | hostile among "

@@ -697,8 +697,9 @@ static void deliver_injected(struct dht_world *w, const struct item *it)
     struct dht_seal_stats seal_before = {0}, seal_after = {0};
     if (!p || !p->dht)
         return;
+    uint64_t bytes = it->n + (w->config.sealed ? 0u : DHT_OUTER_BYTES), back = w->injected.back_bytes;
     w->injected.datagrams++;
-    w->injected.bytes += it->n + (w->config.sealed ? 0u : DHT_OUTER_BYTES);
+    w->injected.bytes += bytes;
     dht_stats_read(p->dht, &before);
     if (p->seal)
         dht_seal_stats_read(p->seal, &seal_before);
@@ -708,6 +709,12 @@ static void deliver_injected(struct dht_world *w, const struct item *it)
     dht_stats_read(p->dht, &after);
     if (p->seal)
         dht_seal_stats_read(p->seal, &seal_after);
+    back = w->injected.back_bytes - back;
+    if (back > bytes) {
+        w->injected.over++;
+        w->injected.over_bytes += bytes;
+        w->injected.over_back += back;
+    }
     w->injected.hosted += after.hosted - before.hosted;
     w->injected.curves += seal_after.curves - seal_before.curves;
 }

@@ -94,6 +94,8 @@ struct dht_world_injected {
     uint64_t opened, requests, answers; /* the seal took it; the engine took it for one of these */
     uint64_t hosted, curves;            /* values stored; curve operations */
     uint64_t back_bytes;                /* sent at once to the address that it claimed to be from */
+    /* Of those for which that was more than came: they may only name addresses that are proven. */
+    uint64_t over, over_bytes, over_back;
 };
 enum dht_reach { REACH_OPEN, REACH_CLIENT, REACH_HIDDEN };
 struct dht_letter { /* a datagram as it arrives: plaintext */
