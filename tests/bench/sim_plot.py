@@ -67,6 +67,15 @@ def draw(path, title, x_label, y_label, series, log_x=False, percent_x=False, pe
         f.write("\n".join(out))
 
 
+def fit(points):
+    """Least squares: slope and intercept of y over x, and the largest distance of a point from the line."""
+    n = len(points)
+    mx, my = sum(x for x, _ in points) / n, sum(y for _, y in points) / n
+    slope = sum((x - mx) * (y - my) for x, y in points) / sum((x - mx) ** 2 for x, _ in points)
+    start = my - slope * mx
+    return slope, start, max(abs(y - start - slope * x) for x, y in points)
+
+
 def section(path, name, text):
     """Replaces what stands between the marks of this name in a Markdown file, or appends it."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"

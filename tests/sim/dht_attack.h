@@ -7,6 +7,8 @@
  * by knobs (attack_knobs_off): paths 1, no limits by prefix, crowds not looked for, one address a node,
  * nobody doubted, no waiting before full stores.  A scenario fails when the defences do not reach what the
  * attack's line in the table promises, or when the attack does no harm without them: then it shows nothing.
+ * --routes 0, --floods 0, --replays 0 leave out the attacks of dht_attack.c, dht_attack_flood.h,
+ * dht_attack_replay.h.
  *
  * The field: honest machines with full tables, values put by some of them, hostile machines among them or
  * beside them (dht_liars.h). */
