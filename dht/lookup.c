@@ -159,18 +159,20 @@ static bool window_done(struct dht *d, struct clock now, struct query *q, bool t
             done = false; /* readers will ask it: it is waited for, while others are asked */
         if (c->state == CAND_FAILED || c->state == CAND_SLOW)
             continue;
+        bool inside = live < d->knobs.width || c->distance < q->radius || counted ||
+                      (q->paths > 1 && of_path[c->path] < d->knobs.path_width);
+        if (!inside && q->paths == 1)
+            break; /* nobody farther is, either */
+        if (!inside)
+            continue;
         if (c->state != CAND_ANSWERED && candidate_elsewhere(q, d, i))
             continue;
         if (c->state == CAND_NEW &&
             (!candidate_prefix_ok(d, q, c) || (!trusting && candidate_doubted(d, q, c))))
             continue;
-        bool inside = live < d->knobs.width || c->distance < q->radius || counted ||
-                      (q->paths > 1 && of_path[c->path] < d->knobs.path_width);
         live += !counted;
         of_path[c->path] = (uint8_t)(of_path[c->path] + !counted);
         counted = true;
-        if (!inside)
-            continue;
         if (c->state == CAND_NEW && q->inflight[c->path] < d->knobs.alpha && ask(d, now, q, c, out)) {
             done = false;
             continue;

@@ -88,19 +88,27 @@ static void answer_pong(const struct dht_send *to, const uint8_t *request, bool 
     buf_free(&body);
 }
 
-static void answer_nodes(const struct dht_send *to, const uint8_t *request, bool proven,
-                         struct dht_out *more)
+/* nodes: as they lie in an answer, 38 bytes each. */
+static void answer_naming(const struct dht_send *to, const uint8_t *request, bool proven, struct span nodes,
+                          struct dht_out *more)
 {
     uint8_t seen[ADDR_BYTES] = {0}, token[8] = {1};
     struct datagram_nodes m = {.seen = SPAN_OF(seen),
                                .has_proven = proven,
                                .proven = proven,
                                .token = SPAN_OF(token),
-                               .has_ipv4 = true};
+                               .has_ipv4 = true,
+                               .ipv4 = nodes};
     struct buf body = {0};
     datagram_nodes_encode(&body, &m);
     answer(to, request, DATAGRAM_NODES, &body, more);
     buf_free(&body);
+}
+
+static void answer_nodes(const struct dht_send *to, const uint8_t *request, bool proven,
+                         struct dht_out *more)
+{
+    answer_naming(to, request, proven, span(NULL, 0), more);
 }
 
 static void answer_stored(const struct dht_send *to, const uint8_t *request, struct dht_out *more)
@@ -166,6 +174,45 @@ static void an_answer_cut_short_is_asked_for_again_padded(void **state)
     assert_int_equal(r->messages, 2);
     dht_out_free(&more);
     dht_out_free(&last);
+}
+
+/* Eight have answered; one farther is named at two addresses: neither of them is asked. */
+static void who_is_outside_the_window_is_not_asked_at_its_second_address(void **state)
+{
+    (void)state;
+    struct id target, id;
+    struct node_key far;
+    uint8_t nodes[2 * 38];
+    uint64_t farthest = 0;
+    meet(PEERS, true);
+    rng_bytes(&rng, target.b, sizeof target.b);
+    for (int i = 0; i < PEERS; i++) {
+        dht_id(&id, &net, &peers[i].key);
+        farthest = id_distance(&id, &target) > farthest ? id_distance(&id, &target) : farthest;
+    }
+    do {
+        rng_bytes(&rng, far.b, sizeof far.b);
+        dht_id(&id, &net, &far);
+    } while (id_distance(&id, &target) <= farthest);
+    for (uint8_t i = 0; i < 2; i++) {
+        memcpy(nodes + 38 * i, far.b, 32);
+        memcpy(nodes + 38 * i + 32, (uint8_t[]){8, 8, i, 1, 0x10, 0}, 6);
+    }
+    dht_lookup_start(d, now, &target, 0, 0);
+    wait_ms(0);
+    const struct dht_result *r;
+    for (size_t asked = 0; (r = dht_result_next(d)) == NULL;) {
+        struct dht_out more = {0};
+        assert_true(asked < out.n);
+        answer_naming(&out.v[asked], sent(asked).p, true, SPAN_OF(nodes), &more);
+        for (size_t i = 0; i < more.n; i++)
+            out_add(d, &out, &more.v[i].key, &more.v[i].to, dht_out_bytes(&more, &more.v[i]),
+                    span(NULL, 0));
+        dht_out_free(&more);
+        asked++;
+    }
+    assert_int_equal(r->messages, PEERS);
+    assert_int_equal(r->nodes_n, PEERS);
 }
 
 static void the_questions_and_writes_of_a_put_are_repeated_once(void **state)
@@ -313,6 +360,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_answer_cut_short_is_asked_for_again_padded, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_outside_the_window_is_not_asked_at_its_second_address, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_questions_and_writes_of_a_put_are_repeated_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_plain_lookup_asks_nobody_twice, setup, teardown),
