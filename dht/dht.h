@@ -150,7 +150,9 @@ uint64_t dht_lookup_start(struct dht *d, struct clock now, const struct id *targ
 uint64_t dht_get_start(struct dht *d, struct clock now, enum dht_kind kind, const struct id *key, int flags,
                        uint64_t cookie);
 /* A signed presence or pointer (copied).  `expected`: NULL, or compare-and-set: store only where the seq
- * held is *expected (0: where nothing is held).  0 with *err SOUK_E… when the value is not acceptable. */
+ * held is *expected (0: where nothing is held).  0 with *err SOUK_E… when the value is not acceptable.  The
+ * signature is not checked here: it is the caller's own, and whoever stores the value checks it
+ * (SOUK_ESIGNATURE in the result). */
 uint64_t dht_put_start(struct dht *d, struct clock now, struct span value, const uint64_t *expected,
                        uint64_t cookie, int *err);
 uint64_t dht_announce_start(struct dht *d, struct clock now, const struct id *topic, uint64_t cookie);

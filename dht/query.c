@@ -453,7 +453,7 @@ uint64_t dht_put_start(struct dht *d, struct clock now, struct span value, const
                        uint64_t cookie, int *err)
 {
     struct dht_value v;
-    *err = dht_value_read(&v, d->net, now.unix_ms, value, true);
+    *err = dht_value_read(&v, d->net, now.unix_ms, value, false);
     if (*err == 0 && v.kind == DHT_PROVIDER)
         *err = SOUK_EINVALID; /* those are announced */
     if (*err)

@@ -177,7 +177,7 @@ struct stored values_put(struct dht *d, struct clock now, const struct addr *fro
         return kept(d, now, old); /* put again: verified when it first came */
     s.seq = old ? old->seq : 0;
     s.err = compare(old, v, expected);
-    if (!s.err && !ours && !value_signed(d->net, v, bytes))
+    if (!s.err && !value_signed(d->net, v, bytes))
         s.err = SOUK_ESIGNATURE;
     if (s.err) {
         d->stats.refused_value++;

@@ -285,6 +285,34 @@ static void a_crowd_around_a_key_is_seen_and_written_past(void **state)
     dht_world_free(w);
 }
 
+/* Who puts a value has signed it; if not, nobody keeps it, the putter as little as the others. */
+static void a_false_signature_is_told_and_kept_by_nobody(void **state)
+{
+    (void)state;
+    struct dht_world_config config = {.places = 6, .seed = 8, .loopback = true};
+    struct dht_world *w = dht_world_new(&config);
+    struct keypair author;
+    struct buf value = {0};
+    struct id key;
+    int err = 0;
+    dht_world_fill(w, w->n);
+    sign_keypair_new(&author, &w->rng);
+    dht_world_pointer(w, &value, &author, 1, 1, &key);
+    value.p[value.n - 1] ^= 1;
+    assert_true(dht_put_start(engine(w, 0), w->now, buf_view(&value), NULL, 0, &err) > 0);
+    const struct dht_result *r = result(w, 0);
+    assert_int_equal(r->err, SOUK_ESIGNATURE);
+    assert_int_equal(r->stored, 0);
+    assert_int_equal(r->refused, 6);
+    for (size_t i = 0; i < w->n; i++) {
+        struct dht_stats s;
+        dht_stats_read(engine(w, i), &s);
+        assert_int_equal(s.values, 0);
+    }
+    buf_free(&value);
+    dht_world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +322,7 @@ int main(void)
         cmocka_unit_test(a_client_asks_but_is_in_no_table),
         cmocka_unit_test(what_is_published_outlives_its_first_replicas),
         cmocka_unit_test(a_crowd_around_a_key_is_seen_and_written_past),
+        cmocka_unit_test(a_false_signature_is_told_and_kept_by_nobody),
     };
     if (sodium_init() < 0)
         return 1;
