@@ -163,6 +163,20 @@ static bool make_room(struct dht *d, struct query *q, uint64_t distance, uint8_t
     return false;
 }
 
+/* The first that is not nearer. */
+static uint32_t place_of(const struct query *q, uint64_t distance)
+{
+    uint32_t low = 0, high = q->cands_n;
+    while (low < high) {
+        uint32_t at = low + (high - low) / 2;
+        if (q->cands[at].distance < distance)
+            low = at + 1;
+        else
+            high = at;
+    }
+    return low;
+}
+
 void lookup_add(struct dht *d, struct query *q, uint32_t contact, uint8_t hop, uint8_t path, uint8_t teller)
 {
     const struct contact *c = contact_at(d->pool, contact);
@@ -172,10 +186,8 @@ void lookup_add(struct dht *d, struct query *q, uint32_t contact, uint8_t hop, u
         return;
     if (!q->family && family_mute(d, !addr_is_ipv4(&c->addr)) && rng_below(d->rng, MUTE_TRIED))
         return;
-    for (uint32_t j = 0; j < q->cands_n; j++) {
+    for (uint32_t j = place_of(q, distance); j < q->cands_n && q->cands[j].distance == distance; j++) {
         struct candidate *other = &q->cands[j];
-        if (other->distance != distance)
-            continue;
         if (other->contact == contact) {
             if (other->named_by && !(other->named_by & bit_of(teller))) {
                 other->named_by |= bit_of(teller);
@@ -199,9 +211,8 @@ void lookup_add(struct dht *d, struct query *q, uint32_t contact, uint8_t hop, u
         q->cands_cap = q->cands_cap ? q->cands_cap * 2 : 32;
         q->cands = xrealloc(q->cands, q->cands_cap * sizeof *q->cands);
     }
-    uint32_t i = q->cands_n++;
-    for (; i > 0 && q->cands[i - 1].distance > distance; i--)
-        q->cands[i] = q->cands[i - 1];
+    uint32_t i = distance < UINT64_MAX ? place_of(q, distance + 1) : q->cands_n;
+    memmove(q->cands + i + 1, q->cands + i, (q->cands_n++ - i) * sizeof *q->cands);
     q->cands[i] = (struct candidate){.distance = distance,
                                      .prefix = prefix,
                                      .named_by = bit_of(teller),

@@ -70,13 +70,16 @@ enum {
     ENTRY_SAVED = 4,    /* stood in the table that was restored: lookups may begin with it */
     ENTRY_LEAVING = 8   /* said that it stops */
 };
+/* With the first bits of the id, prefix and family: choosing and counting do not touch the contacts. */
 struct entry {
+    uint64_t id; /* its first 64 bits */
     uint32_t contact, seen_s;
-    uint32_t prefix;         /* of its address, hashed: counting does not touch the contacts */
+    uint32_t prefix;         /* of its address, hashed */
     uint16_t rtt_ms, var_ms; /* smoothed round trip and its deviation, as in RFC 6298 */
     uint8_t fails, flags;
+    bool ipv6;
 };
-_Static_assert(sizeof(struct entry) == 20 && sizeof(struct contact) == 92, "memory of 100,000 engines");
+_Static_assert(sizeof(struct entry) == 32 && sizeof(struct contact) == 92, "memory of 100,000 engines");
 struct bucket {
     struct entry *live, *spare; /* longest known first */
     uint8_t live_n, live_cap, spare_n, spare_cap;
@@ -367,7 +370,7 @@ struct stored {
     uint32_t wait_ms, life_s;
 };
 struct held *values_get(const struct dht *d, const struct id *key, enum dht_kind kind);
-/* v: read from the bytes; its signature is checked here, unless `peer` is ourselves: then it has been. */
+/* v: read from the bytes; its signature is checked here, when they are not held already. */
 struct stored values_put(struct dht *d, struct clock now, const struct addr *from,
                          const struct node_key *peer, struct span bytes, const struct dht_value *v,
                          const uint64_t *expected, bool waited);

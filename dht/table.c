@@ -63,6 +63,16 @@ static uint32_t prefix_hash(const struct addr *a)
     return (uint32_t)(addr_prefix(a) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
+static struct entry entry_of(const struct dht *d, uint32_t contact, uint8_t flags)
+{
+    const struct contact *c = contact_at(d->pool, contact);
+    return (struct entry){.id = be64_get(c->id.b),
+                          .contact = contact,
+                          .prefix = prefix_hash(&c->addr),
+                          .flags = flags,
+                          .ipv6 = !addr_is_ipv4(&c->addr)};
+}
+
 /* At most prefix_bucket of one /24 or /64 in a bucket, prefix_table in the table. */
 static bool prefix_ok(const struct dht *d, const struct bucket *in, const struct addr *a)
 {
@@ -85,17 +95,18 @@ static bool prefix_ok(const struct dht *d, const struct bucket *in, const struct
     return true;
 }
 
-static bool same_family(const struct dht *d, const struct entry *e, const struct contact *c)
+static bool same_family(const struct entry *e, const struct contact *c)
 {
-    return addr_is_ipv4(&contact_at(d->pool, e->contact)->addr) == addr_is_ipv4(&c->addr);
+    return e->ipv6 == !addr_is_ipv4(&c->addr);
 }
 
 /* The same node under another address of the family, or -1.  (A node of both families has a place in each:
  * who has one family alone must hear of it by that one.) */
 static int find_key(const struct dht *d, const struct bucket *b, const struct contact *c, uint32_t contact)
 {
+    uint64_t id = be64_get(c->id.b);
     for (int i = 0; i < b->live_n; i++)
-        if (b->live[i].contact != contact && same_family(d, &b->live[i], c) &&
+        if (b->live[i].id == id && b->live[i].contact != contact && same_family(&b->live[i], c) &&
             node_key_eq(&contact_at(d->pool, b->live[i].contact)->key, &c->key))
             return i;
     return -1;
@@ -108,7 +119,7 @@ static bool has_room(const struct dht *d, const struct bucket *b, const struct c
     if (n >= d->knobs.k && d->ipv6 && !d->no_ipv4) {
         n = 0;
         for (int i = 0; i < b->live_n; i++)
-            n += same_family(d, &b->live[i], c);
+            n += same_family(&b->live[i], c);
     }
     return n < d->knobs.k;
 }
@@ -191,7 +202,7 @@ static void admit(struct dht *d, struct bucket *b, const struct contact *c, stru
         return;
     }
     for (int i = 0; i < b->live_n; i++)
-        if (b->live[i].fails >= d->knobs.fails_most && same_family(d, &b->live[i], c)) {
+        if (b->live[i].fails >= d->knobs.fails_most && same_family(&b->live[i], c)) {
             drop_live(d, b, i);
             d->stats.evicted++;
             add_live(d, b, e);
@@ -207,7 +218,7 @@ void table_answered(struct dht *d, uint64_t now_ms, uint32_t contact, uint32_t r
         return;
     struct bucket *b = bucket_make(d, &c->id, now_ms);
     int i = find(b->live, b->live_n, contact), s = find(b->spare, b->spare_n, contact);
-    struct entry fresh = {.contact = contact, .prefix = prefix_hash(&c->addr)};
+    struct entry fresh = entry_of(d, contact, 0);
     struct entry *e = i >= 0 ? &b->live[i] : s >= 0 ? &b->spare[s] : &fresh;
     measure(e, rtt_ms);
     e->seen_s = seconds(now_ms);
@@ -253,7 +264,7 @@ void table_failed(struct dht *d, uint64_t now_ms, uint32_t contact, uint8_t time
         return;
     for (int j = b->spare_n - 1; j >= 0; j--) { /* the one that answered last */
         struct entry in = b->spare[j];
-        if (in.flags & ENTRY_HEARD || !same_family(d, &in, contact_at(d->pool, contact)))
+        if (in.flags & ENTRY_HEARD || in.ipv6 != e->ipv6)
             continue;
         uint32_t left = in.contact;
         contacts_hold(d->pool, left);
@@ -288,9 +299,7 @@ void table_heard(struct dht *d, uint64_t now_ms, uint32_t contact)
         b->spare_n >= d->knobs.bucket_cache || !has_room(d, b, c) || find_key(d, b, c, contact) >= 0)
         return;
     if (prefix_ok(d, b, &c->addr))
-        add_spare(
-            d, b,
-            (struct entry){.contact = contact, .prefix = prefix_hash(&c->addr), .flags = ENTRY_HEARD});
+        add_spare(d, b, entry_of(d, contact, ENTRY_HEARD));
 }
 
 void table_saved(struct dht *d, uint64_t now_ms, uint32_t contact)
@@ -303,8 +312,7 @@ void table_saved(struct dht *d, uint64_t now_ms, uint32_t contact)
         b->spare_n >= d->knobs.k)
         return;
     contacts_hold(d->pool, contact);
-    append(&b->spare, &b->spare_n, &b->spare_cap,
-           (struct entry){.contact = contact, .flags = ENTRY_HEARD | ENTRY_SAVED});
+    append(&b->spare, &b->spare_n, &b->spare_cap, entry_of(d, contact, ENTRY_HEARD | ENTRY_SAVED));
     d->spare_n++;
     d->saved = true;
 }
@@ -318,7 +326,7 @@ void table_saved_nearest(struct dht *d, const struct id *target, struct near *v,
             if (!(e->flags & ENTRY_SAVED))
                 continue;
             any = true;
-            struct near one = {id_distance(&contact_at(d->pool, e->contact)->id, target), e->contact};
+            struct near one = {e->id ^ be64_get(target->b), e->contact};
             near_insert(d, target, v, n, most, one);
         }
     d->saved = any;
@@ -353,12 +361,9 @@ static void nearest_in(const struct dht *d, const struct bucket *b, const struct
 {
     for (int i = 0; i < b->live_n; i++) {
         const struct entry *e = &b->live[i];
-        if (e->fails >= d->knobs.fails_most)
+        if (e->fails >= d->knobs.fails_most || (family && e->ipv6 != (family == 6)))
             continue;
-        const struct contact *c = contact_at(d->pool, e->contact);
-        if (family && addr_is_ipv4(&c->addr) != (family == 4))
-            continue;
-        struct near one = {id_distance(&c->id, target), e->contact};
+        struct near one = {e->id ^ be64_get(target->b), e->contact};
         if (*n < most || one.distance <= out[*n - 1].distance)
             near_insert(d, target, out, n, most, one);
     }

@@ -207,6 +207,21 @@ static void a_table_saved_is_a_table_restored(void **state)
     dht_free(f);
 }
 
+static void what_was_saved_counts_by_prefix_once_it_answers(void **state)
+{
+    (void)state;
+    struct dht *d = engine();
+    uint32_t c[3];
+    for (uint8_t i = 0; i < 3; i++)
+        table_saved(d, now.mono_ms, c[i] = contact_in(d, 0, at(9, 9, 9, (uint8_t)(10 + i))));
+    for (int i = 0; i < 3; i++)
+        answered(d, c[i]);
+    assert_int_equal(d->live_n, 2);
+    for (int i = 0; i < 3; i++)
+        contacts_drop(d->pool, c[i]);
+    dht_free(d);
+}
+
 static void the_pool_forgets_what_nobody_holds(void **state)
 {
     (void)state;
@@ -260,6 +275,7 @@ int main(void)
         cmocka_unit_test(who_is_heard_of_is_not_in_the_table),
         cmocka_unit_test(the_nearest_are_the_nearest),
         cmocka_unit_test(a_table_saved_is_a_table_restored),
+        cmocka_unit_test(what_was_saved_counts_by_prefix_once_it_answers),
         cmocka_unit_test(the_pool_forgets_what_nobody_holds),
         cmocka_unit_test(a_key_must_solve_the_puzzle),
     };
