@@ -6,8 +6,8 @@
  * As in the daemon: libuv loops, the same sockets (node/host/udp), dht/seal around every datagram, the
  * default knobs and budgets.  The engines share a loop (a thread) for each core, or as many as --loops
  * says; with as many as nodes, each has its own thread, as 64 daemons would.  The putting node signs each
- * value and the engine verifies it again before it goes out; each node that stores it verifies it; a getter
- * verifies what it got, and this program compares it with what was put. */
+ * value; each node that stores it verifies it, itself too when it is among the nearest; a getter verifies
+ * what it got, and this program compares it with what was put. */
 #include "crypto/base/err.h"
 #include "crypto/sign.h"
 #include "dht/dht.h"
