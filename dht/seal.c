@@ -10,6 +10,7 @@
 enum {
     SLAB = 89 /* with what libsodium adds, three pages and one */,
     BUCKETS = 512,
+    SEEN = 1024, /* nonces remembered */
     HINT_AT = 1,
     SENDER_AT = 5,
     NONCE_AT = 37
@@ -56,6 +57,7 @@ struct dht_seal {
     struct class classes[CLASSES];
     struct budget total, *prefix_curves, *prefix_dgrams;
     uint8_t seed[16];
+    uint32_t seen[SEEN]; /* marks of nonces opened lately, each in a place under a secret hash; 0: none */
     struct dht_seal_stats stats;
 };
 
@@ -256,6 +258,15 @@ static bool may_agree(struct dht_seal *s, uint64_t now_ms, const struct addr *fr
     return spend(&s->total, now_ms, k->curve_a_second, k->curve_burst);
 }
 
+/* Where the nonce is remembered, and its mark.  Who could choose the place could have it forgotten. */
+static uint32_t *seen_at(struct dht_seal *s, const uint8_t *nonce, uint32_t *mark)
+{
+    uint8_t h[8];
+    crypto_shorthash(h, nonce, DHT_SEAL_HEAD - NONCE_AT, s->seed);
+    *mark = be32_get(h + 4) | 1;
+    return &s->seen[be32_get(h) % SEEN];
+}
+
 int dht_seal_open(struct dht_seal *s, uint64_t now_ms, const struct addr *from, struct span in,
                   struct node_key *sender, struct buf *plain)
 {
@@ -264,6 +275,11 @@ int dht_seal_open(struct dht_seal *s, uint64_t now_ms, const struct addr *from, 
         memcmp(in.p + HINT_AT, s->self.b, 4) != 0 || memcmp(in.p + SENDER_AT, s->self.b, 32) == 0) {
         s->stats.dropped_form++;
         return SOUK_EFORM;
+    }
+    uint32_t mark, *seen = seen_at(s, in.p + NONCE_AT, &mark);
+    if (*seen == mark) {
+        s->stats.dropped_replayed++;
+        return SOUK_ESTALE;
     }
     memcpy(key.b, in.p + SENDER_AT, 32);
     struct peer *p = known(s, &key);
@@ -293,6 +309,7 @@ int dht_seal_open(struct dht_seal *s, uint64_t now_ms, const struct addr *from, 
         s->stats.dropped_forged++;
         return SOUK_ESIGNATURE;
     }
+    *seen = mark;
     /* A friend answers for what it truly sent: addresses can be forged, and who floods us in the name of a
      * prefix must not silence the friends who live there. */
     if (friend && !exempt(s, from) &&

@@ -11,8 +11,10 @@
  * The first two are friends: no budget of a prefix stands before their datagrams (addresses can be forged),
  * each has its own, charged for what it truly sent.
  *
- * A replay is harmless and not looked for: an answer must match an outstanding random request id, and a
- * write needs a fresh token bound to address and node key (spec/dht.md).
+ * A replay changes nothing: an answer must match an outstanding random request id, and a write needs a
+ * fresh token bound to address and node key (spec/dht.md).  But a question played back again and again
+ * would bring its author, whose address is proven, more bytes than it cost: so the nonces of the last
+ * thousand datagrams or so are remembered, in 4 KB, and the same datagram is not opened twice meanwhile.
  *
  * There is no forward secrecy: what a thief of a node key can read are public lookups.  Letters and
  * sessions do not pass here. */
@@ -39,7 +41,8 @@ struct dht_seal *dht_seal_new(const struct network *net, const uint8_t sign_sk[s
 void dht_seal_free(struct dht_seal *s); /* NULL is fine; keys are wiped */
 
 /* Opens a datagram: 0 and who sent it, and the plaintext appended to `plain`.  SOUK_EFORM: not one of ours,
- * or not for us; SOUK_EWORK: its puzzle; SOUK_EQUOTA: over a budget; SOUK_ESIGNATURE: spoilt or forged. */
+ * or not for us; SOUK_EWORK: its puzzle; SOUK_EQUOTA: over a budget; SOUK_ESIGNATURE: spoilt or forged;
+ * SOUK_ESTALE: it came before. */
 int dht_seal_open(struct dht_seal *s, uint64_t now_ms, const struct addr *from, struct span datagram,
                   struct node_key *sender, struct buf *plain);
 /* Appends the sealed datagram.  SOUK_EINVALID: `to` is no usable node key.  SOUK_ERANGE: too long. */
@@ -50,7 +53,7 @@ void dht_seal_prove(struct dht_seal *s, const struct node_key *peer);
 
 struct dht_seal_stats {
     uint64_t opened, wrapped, curves;
-    uint64_t dropped_form, dropped_puzzle, dropped_budget, dropped_forged;
+    uint64_t dropped_form, dropped_puzzle, dropped_budget, dropped_forged, dropped_replayed;
     uint32_t proven, chosen, strangers;
 };
 void dht_seal_stats_read(const struct dht_seal *s, struct dht_seal_stats *out);

@@ -89,7 +89,7 @@ static void count_seal(struct counters *k, const struct dht_seal_stats *s,
     count_most(k, "dht.keys_chosen", s->chosen, most->chosen_most);
     count_most(k, "dht.keys_strangers", s->strangers, most->strangers_most);
     count(k, "dht.key_agreements", s->curves);
-    count(k, "dht.dropped_sealed", s->dropped_form + s->dropped_forged);
+    count(k, "dht.dropped_sealed", s->dropped_form + s->dropped_forged + s->dropped_replayed);
     count(k, "dht.dropped_budget", s->dropped_budget);
 }
 

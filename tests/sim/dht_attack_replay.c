@@ -474,10 +474,10 @@ static const char *broken(const struct row *r, const struct damage *off, const s
         return "a victim got more than was sent in its name";
     if (on->curves > 1)
         return "more than one curve operation for a datagram";
-    if (on->did.datagrams < 1000 || (r->sort == REPLAY && on->did.requests < on->did.datagrams / 20))
+    if (on->did.datagrams < 1000 || (r->sort == REPLAY && on->did.requests < on->did.datagrams / 100))
         return "this was no attack";
-    if (r->sort == REPLAY && on->curves > 0.01)
-        return "replays cost curve operations";
+    if (r->sort == REPLAY && (on->curves > 0.01 || on->did.opened > on->did.datagrams / 5))
+        return "replays cost curve operations, or are opened again";
     if (r->sort == FORGE && (off->found > 50 || off->did.answers == 0))
         return "unsealed, forged answers did no harm";
     if (r->sort == SPOOF && (off->back <= 1 || on->did.requests < on->did.datagrams / 2))

@@ -247,9 +247,14 @@ static void a_flood_in_the_name_of_a_prefix_does_not_silence_its_friends(void **
     assert_int_equal(dht_seal_open(b.seal, 0, &here, buf_view(&sealed), &from, &plain), 0);
     dht_seal_prove(b.seal, &a.key);
     int heard = 0; /* a friend has a bound of its own */
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
+        buf_clear(&sealed);
+        dht_seal_wrap(a.seal, 0, &b.key, span_str("and yes"), &sealed);
         heard += dht_seal_open(b.seal, 0, &here, buf_view(&sealed), &from, &plain) == 0;
+    }
     assert_int_equal(heard, 19);
+    buf_clear(&sealed);
+    dht_seal_wrap(a.seal, 100, &b.key, span_str("and yes"), &sealed);
     assert_int_equal(dht_seal_open(b.seal, 100, &here, buf_view(&sealed), &from, &plain), 0);
     buf_free(&sealed);
     buf_free(&plain);
@@ -293,6 +298,51 @@ static void whom_a_liar_invents_does_not_push_out_the_proven(void **state)
     dht_seal_free(b.seal);
 }
 
+/* Played back it is not opened, wherever it comes from, and is not charged to its author; much later it may
+ * have been forgotten. */
+static void a_datagram_is_opened_once(void **state)
+{
+    (void)state;
+    struct dht_seal_knobs k;
+    dht_seal_knobs_default(&k);
+    k.dgrams_a_second = 1000;
+    k.dgrams_burst = 100000;
+    struct side a, b;
+    struct buf sealed = {0}, other = {0}, plain = {0};
+    struct node_key from;
+    struct addr there = here;
+    struct dht_seal_stats s;
+    there.ip[13]++;
+    side_new(&a, NULL);
+    side_new(&b, &k);
+    dht_seal_wrap(a.seal, 0, &b.key, span_str("who is near?"), &sealed);
+    assert_int_equal(dht_seal_open(b.seal, 0, &here, buf_view(&sealed), &from, &plain), 0);
+    for (int i = 0; i < 50; i++) {
+        buf_clear(&other);
+        dht_seal_wrap(a.seal, 0, &b.key, span_str("who is near?"), &other);
+        assert_int_equal(dht_seal_open(b.seal, 0, &here, buf_view(&other), &from, &plain), 0);
+        assert_int_equal(dht_seal_open(b.seal, 0, i % 2 ? &here : &there, buf_view(&sealed), &from, &plain),
+                         SOUK_ESTALE);
+    }
+    dht_seal_stats_read(b.seal, &s);
+    assert_int_equal(s.dropped_replayed, 50);
+    assert_int_equal(s.opened, 51);
+    int again = 0; /* 20,000 others push it out of its place of 1,024 */
+    for (int i = 0; i < 20000; i++) {
+        buf_clear(&other);
+        buf_clear(&plain);
+        dht_seal_wrap(a.seal, 0, &b.key, span_str("who is near?"), &other);
+        again += dht_seal_open(b.seal, 0, &here, buf_view(&other), &from, &plain) != 0;
+    }
+    assert_int_equal(again, 0);
+    assert_int_equal(dht_seal_open(b.seal, 0, &here, buf_view(&sealed), &from, &plain), 0);
+    buf_free(&sealed);
+    buf_free(&other);
+    buf_free(&plain);
+    dht_seal_free(a.seal);
+    dht_seal_free(b.seal);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +353,7 @@ int main(void)
         cmocka_unit_test(strangers_do_not_push_out_the_proven),
         cmocka_unit_test(a_flood_in_the_name_of_a_prefix_does_not_silence_its_friends),
         cmocka_unit_test(whom_a_liar_invents_does_not_push_out_the_proven),
+        cmocka_unit_test(a_datagram_is_opened_once),
     };
     if (sodium_init() < 0)
         return 1;
