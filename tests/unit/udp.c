@@ -155,10 +155,10 @@ static void test_an_answer_leaves_from_the_address_that_was_asked(void **state)
     assert_int_equal(udp_open(&p.a.udp, &p.loop, &one, on_dgram, &p.a), 0);
     assert_int_equal(udp_open(&p.b.udp, &p.loop, &any, on_dgram, &p.b), 0);
     uint16_t port = udp_addr(p.b.udp).port;
-    for (uint8_t last = 1; last < 2 * UDP_BATCH; last++) {
+    for (unsigned last = 1; last < 2 * UDP_BATCH; last++) {
         struct addr asked = one;
         asked.port = port;
-        asked.ip[15] = last;
+        asked.ip[15] = (uint8_t)last;
         say(&p.a, &asked, 100);
         udp_flush(p.a.udp);
         turn(&p);
