@@ -133,7 +133,7 @@ def report(kept):
         good = True
     said = [x[3:] for x in kept if x.startswith("#> ")]
     if said:
-        out += ["As printed by an earlier run, without its `plot` lines:", "", "```"] + said + ["```", ""]
+        out += ["As printed by the longest of these runs, without their `plot` lines:", "", "```"] + said + ["```", ""]
     if upkeep:
         out += table(["nodes", "upkeep of a quiet node, B/s", "memory a node, B", "peak RSS a node, B"],
                      [[f"{n:,}", f"{r['bytes_s']:.0f} / {r['bytes_s_p99']:.0f}", f"{r['memory']:,.0f}",
