@@ -162,7 +162,7 @@ int dht_datagram(struct dht *d, struct clock now, const struct addr *from, const
         d->stats.dropped_form++;
         return DHT_DROPPED;
     }
-    if (!addr_usable(d, from)) {
+    if (!dht_usable(d, from)) {
         d->stats.dropped_address++;
         return DHT_DROPPED;
     }

@@ -181,7 +181,7 @@ bool addr_exempt(const struct dht *d, const struct addr *a)
     return d->net->loopback && addr_is_private(a);
 }
 
-bool addr_usable(const struct dht *d, const struct addr *a)
+bool dht_usable(const struct dht *d, const struct addr *a)
 {
     if (a->port == 0 || (addr_is_private(a) && !d->net->loopback))
         return false;
@@ -193,9 +193,4 @@ bool addr_usable(const struct dht *d, const struct addr *a)
 bool family_mute(const struct dht *d, bool six)
 {
     return d->ipv6 && !d->no_ipv4 && d->silent[six] >= MUTE_FAILS && d->silent[!six] < MUTE_FAILS;
-}
-
-bool dht_usable(const struct dht *d, const struct addr *a)
-{
-    return addr_usable(d, a);
 }

@@ -260,7 +260,6 @@ uint64_t ticket_due(const struct dht *d, const struct node_key *peer, const stru
                     struct span ticket);
 uint64_t address_mark(const struct dht *d, const struct node_key *key, const struct addr *a);
 bool addr_exempt(const struct dht *d, const struct addr *a); /* from the limits by prefix */
-bool addr_usable(const struct dht *d, const struct addr *a); /* may be asked and told of */
 /* Does nobody of this family answer, while the other does?  Then we have it in name only: no way leads
  * there. */
 bool family_mute(const struct dht *d, bool six);

@@ -242,7 +242,7 @@ static int answer_request(struct asked *a, uint8_t number, struct span body, siz
 static void consider(struct asked *a, size_t sent)
 {
     struct dht *d = a->d;
-    if (a->client || a->in_table || !addr_usable(d, a->from))
+    if (a->client || a->in_table || !dht_usable(d, a->from))
         return;
     bool room = a->proven || a->came >= sent + DHT_OUTER_BYTES + REQUEST_HEAD + 30;
     uint32_t contact = room ? contacts_take(d->pool, d->net, a->peer, a->from) : 0;
@@ -368,7 +368,7 @@ static void take_nodes(struct dht *d, uint64_t now_ms, struct query *q, const st
         memcpy(key.b, nodes.p + at, 32);
         memcpy(ipv4 ? addr.ip + 12 : addr.ip, nodes.p + at + 32, each - 34);
         addr.port = be16_get(nodes.p + at + each - 2);
-        if (!addr_usable(d, &addr) || addr_is_ipv4(&addr) != ipv4 || node_key_eq(&key, &d->self))
+        if (!dht_usable(d, &addr) || addr_is_ipv4(&addr) != ipv4 || node_key_eq(&key, &d->self))
             continue;
         uint32_t contact = contacts_take(d->pool, d->net, &key, &addr);
         if (!contact) {

@@ -20,10 +20,7 @@ static struct vote *votes_of(struct dht *d, bool six, uint32_t **n, uint32_t *mo
 
 static uint64_t voter(const struct dht *d, const struct addr *from, const struct node_key *peer)
 {
-    if (addr_exempt(d, from))
-        return be64_get(peer->b);
-    uint64_t prefix = addr_prefix(from);
-    return addr_is_ipv4(from) ? prefix : prefix >> 16;
+    return addr_exempt(d, from) ? be64_get(peer->b) : addr_site(from);
 }
 
 /* The newest votes are last. */
@@ -50,7 +47,7 @@ void seen_take(struct dht *d, uint64_t now_ms, const struct addr *from, const st
     if (seen.n != ADDR_BYTES || (six ? d->addr6 : d->addr).port)
         return;
     addr_unpack(&one.said, seen.p);
-    if (!addr_usable(d, &one.said) || addr_is_ipv4(&one.said) == six)
+    if (!dht_usable(d, &one.said) || addr_is_ipv4(&one.said) == six)
         return;
     one.by = voter(d, from, peer);
     struct vote *v = votes_of(d, six, &n, &most);

@@ -12,7 +12,7 @@ enum {
 size_t dht_bootstrap(struct dht *d, struct clock now, const struct dht_peer *peers, size_t n)
 {
     for (size_t i = 0; i < n && d->boot_n < BOOT_MOST; i++) {
-        if (node_key_eq(&peers[i].key, &d->self) || !addr_usable(d, &peers[i].addr))
+        if (node_key_eq(&peers[i].key, &d->self) || !dht_usable(d, &peers[i].addr))
             continue;
         uint32_t contact = contacts_take(d->pool, d->net, &peers[i].key, &peers[i].addr);
         bool known = !contact;
@@ -191,7 +191,7 @@ int dht_table_restore(struct dht *d, struct clock now, struct span bytes, bool t
         struct addr addr;
         memcpy(key.b, bytes.p + at, 32);
         addr_unpack(&addr, bytes.p + at + 32);
-        uint32_t contact = addr_usable(d, &addr) ? contacts_take(d->pool, d->net, &key, &addr) : 0;
+        uint32_t contact = dht_usable(d, &addr) ? contacts_take(d->pool, d->net, &key, &addr) : 0;
         if (!contact)
             continue;
         if (trusted)

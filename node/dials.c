@@ -1,11 +1,6 @@
 /* dials.c: see dials.h. */
 #include "node/dials.h"
 
-static uint64_t prefix_of(const struct addr *a)
-{
-    return addr_is_ipv4(a) ? addr_prefix(a) : addr_prefix(a) >> 16;
-}
-
 struct dial *dials_find(struct dials *s, const struct node_key *key)
 {
     for (size_t i = 0; i < s->n; i++)
@@ -32,7 +27,7 @@ void dials_add(struct dials *s, const struct network *net, const struct node_key
             continue;
         if (!of_all || d->fails > of_all->fails)
             of_all = d;
-        if (prefix_of(&d->addr) != prefix_of(addr))
+        if (addr_site(&d->addr) != addr_site(addr))
             continue;
         near++;
         if (!of_prefix || d->fails > of_prefix->fails)

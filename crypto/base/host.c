@@ -51,6 +51,11 @@ uint64_t addr_prefix(const struct addr *a)
     return be64_get(key);
 }
 
+uint64_t addr_site(const struct addr *a)
+{
+    return addr_is_ipv4(a) ? addr_prefix(a) : addr_prefix(a) >> 16;
+}
+
 char *addr_prefix_format(char out[static ADDR_TEXT], uint64_t prefix)
 {
     struct addr a = {{0}, 0};

@@ -32,6 +32,9 @@ bool addr_is_loopback(const struct addr *a);
 bool addr_is_private(const struct addr *a); /* loopback, RFC 1918, link-local, unique local, none */
 /* The prefix that counts as one owner: /24 for IPv4, /64 for IPv6, as 8 bytes. */
 uint64_t addr_prefix(const struct addr *a);
+/* What surely counts as one owner: /24 for IPv4, /48 for IPv6, of whose 65,536 /64 one owner may have all.
+ */
+uint64_t addr_site(const struct addr *a);
 #define ADDR_TEXT 56
 /* What addr_prefix gives, as text: 192.0.2.0/24 or 2001:db8::/64. */
 char *addr_prefix_format(char out[static ADDR_TEXT], uint64_t prefix);

@@ -354,7 +354,7 @@ void where_ask_presence(struct outbox *o, struct core *c, struct person *p)
 
 static bool may_dial(struct outbox *o, struct core *c, const struct addr *a)
 {
-    uint64_t prefix = addr_is_ipv4(a) ? addr_prefix(a) : addr_prefix(a) >> 16;
+    uint64_t prefix = addr_site(a);
     size_t same = 0;
     if (o->network->loopback && addr_is_private(a))
         return true;

@@ -201,6 +201,12 @@ static void addresses_are_told_apart(void **state)
     addr_parse(&a, "1.2.4.4:1", 9);
     addr_parse(&b, "1.2.3.4:1", 9);
     assert_true(addr_prefix(&a) != addr_prefix(&b));
+    assert_true(addr_site(&a) != addr_site(&b));
+    addr_parse(&a, "[2001:db8:1:2::1]:1", 19); /* two /64 of one /48 */
+    addr_parse(&b, "[2001:db8:1:3::1]:1", 19);
+    assert_true(addr_prefix(&a) != addr_prefix(&b) && addr_site(&a) == addr_site(&b));
+    addr_parse(&b, "[2001:db8:2:2::1]:1", 19);
+    assert_true(addr_site(&a) != addr_site(&b));
 }
 
 static void a_prefix_is_told_as_text(void **state)

@@ -89,9 +89,9 @@ static void loopback_is_exempt_only_where_the_network_says_so(void **state)
     net = main_net;
     d = engine();
     struct addr local = at(127, 0, 0, 1), lan = at(192, 168, 1, 2), far = at(9, 1, 1, 1);
-    assert_false(addr_usable(d, &local));
-    assert_false(addr_usable(d, &lan));
-    assert_true(addr_usable(d, &far));
+    assert_false(dht_usable(d, &local));
+    assert_false(dht_usable(d, &lan));
+    assert_true(dht_usable(d, &far));
     dht_free(d);
 }
 
